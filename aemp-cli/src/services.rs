@@ -15,6 +15,9 @@ pub(crate) const DB_DEL: &str = "Aemp::db_del";
 /// Starts the process of a node again for `aemp restart`.
 pub(crate) const RESTART: &str = "Aemp::restart";
 
+/// The time that the ports of a node have to handle their queues before it stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
 /// The time that a node has to answer before this one restarts without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -60,6 +63,15 @@ async fn restart(cx: &mut Cx<'_>) -> Result<Echo, &'static str> {
     watchdog::ask()?;
     cx.kill(());
     Ok(Echo)
+}
+
+/// Stops this node in order, and with it the process of `aemp run`.
+#[spawnable(name = "Aemp::stop")]
+fn stop(cx: &mut Cx<'_>) -> Echo {
+    let node = cx.node().clone();
+    tokio::spawn(async move { node.stop_within(DRAIN).await });
+    cx.kill(());
+    Echo
 }
 
 /// Sets an entry on this node on behalf of the calling node. It is deleted when that node is lost.

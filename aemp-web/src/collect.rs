@@ -7,7 +7,7 @@ use std::{
 
 use aemp::{
     Map, Node, NodeId, PortId, Value,
-    inspect::{FamilyInfo, Inspect, InspectError},
+    inspect::{Connections, FamilyInfo, Functions, Inspect, InspectError, MOST, NodeInfo, Ports},
     logs::{CatchLogs, LogLevel, LogLine, LogStream},
     supervisor::{Supervisor, SupervisorRef},
 };
@@ -17,13 +17,15 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::network::{Opened, Report, Sight, Supervised, Trees};
+use super::network::{Opened, Report, Sight, Supervised, Tree, Trees};
 use crate::reference;
 
 /// The request that nodes of any kind answer (`aemp_proto::protocol::behaviour`, "The `aemp` command as a client").
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 /// The time limit of an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit of one supervisor's answer, which is shorter: one that is late does not hold up the others of its node.
+const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(2);
 /// The pause, in seconds, before a node is asked again that did not answer, or that has no inspection.
 const PAUSE: f64 = 5.0;
 /// The number of ports that are listed for each node, and for all nodes of a large network together.
@@ -53,8 +55,10 @@ pub struct Collector {
     opening: HashSet<String>,
     /// The nodes that have been asked for their supervisors and have not answered yet.
     trees: HashSet<String>,
-    /// The log of the network, after somebody has looked at it.
-    logs: Option<LogStream>,
+    /// The nodes that have been asked for their functions and have not answered yet.
+    functions: HashSet<String>,
+    /// The log of the network from a level on, while somebody looks at it.
+    logs: Option<(LogLevel, LogStream)>,
 }
 
 /// An answer.
@@ -66,6 +70,13 @@ pub enum News {
     Family(Opened),
     /// The supervisors of one node have come.
     Trees(Trees),
+    /// One node has told its functions, or the reason why not.
+    Functions {
+        /// The node's ID.
+        node: String,
+        /// The functions.
+        functions: Result<Functions, String>,
+    },
     /// A line of the log of the network.
     Log(LogLine),
 }
@@ -83,6 +94,7 @@ impl Collector {
             news,
             opening: HashSet::new(),
             trees: HashSet::new(),
+            functions: HashSet::new(),
             logs: None,
         }
     }
@@ -143,18 +155,36 @@ impl Collector {
             }
             let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
             tokio::spawn(async move {
-                let found = timeout(PATIENCE, supervisors(&from, &node)).await;
-                let supervisors = found.unwrap_or_default();
+                let supervisors = supervisors(&from, &node).await;
                 let _ = sender.send(News::Trees(Trees { node, supervisors }));
             });
         }
     }
 
-    /// Begins to follow the log of the network.
-    pub fn follow_logs(&mut self) {
-        let what = || CatchLogs::from(LogLevel::Info).since(PAST);
-        self.logs
-            .get_or_insert_with(|| self.node.catch_logs(what()));
+    /// Asks a node for the functions that it runs for others.
+    pub fn ask_for_functions(&mut self, node: &str) {
+        if !self.functions.insert(node.into()) {
+            return;
+        }
+        let (of, sender) = (self.node.inspect(node), self.sender.clone());
+        let node = node.to_owned();
+        tokio::spawn(async move {
+            let functions = match timeout(PATIENCE, of.functions()).await {
+                Ok(answer) => answer.map_err(|error| error.to_string()),
+                Err(_) => Err("no answer".into()),
+            };
+            let _ = sender.send(News::Functions { node, functions });
+        });
+    }
+
+    /// Follows the log of the network from this level on. True if it begins now, and with the lines of the last minutes.
+    pub fn follow_logs(&mut self, level: LogLevel) -> bool {
+        let is_new = self.logs.as_ref().is_none_or(|(of, _)| *of != level);
+        if is_new {
+            let what = CatchLogs::from(level).since(PAST);
+            self.logs = Some((level, self.node.catch_logs(what)));
+        }
+        is_new
     }
 
     /// Ends to follow the log of the network.
@@ -171,7 +201,7 @@ impl Collector {
         let logs = &mut self.logs;
         let line = async {
             match logs {
-                Some(logs) => logs.next().await,
+                Some((_, logs)) => logs.next().await,
                 None => None,
             }
         };
@@ -192,19 +222,21 @@ impl Collector {
             }
             News::Family(opened) => drop(self.opening.remove(&opened.family)),
             News::Trees(trees) => drop(self.trees.remove(&trees.node)),
+            News::Functions { node, .. } => drop(self.functions.remove(node)),
             News::Log(_) => {}
         }
         news
     }
 }
 
-/// The supervisors of a node, with the first of their children.
-async fn supervisors(from: &Node, node: &str) -> Vec<Supervised> {
+/// The supervisors of a node, with the first of their children; `None` if the node does not answer.
+async fn supervisors(from: &Node, node: &str) -> Option<Vec<Tree>> {
     let of = from.inspect(node).at_most(SUPERVISORS);
     let kind = std::any::type_name::<Supervisor>();
-    let Ok(found) = of.of_kind(kind).ports().await else {
-        return Vec::new();
-    };
+    let found = timeout(PATIENCE, of.of_kind(kind).ports())
+        .await
+        .ok()?
+        .ok()?;
     let mut asking = JoinSet::new();
     // An older node lists ports of all types.
     for port in found.ports.into_iter().filter(|port| port.kind == kind) {
@@ -213,33 +245,35 @@ async fn supervisors(from: &Node, node: &str) -> Vec<Supervised> {
         };
         let supervisor: SupervisorRef = from.handle(&id);
         asking.spawn(async move {
-            // It may have ended meanwhile.
-            let (total, children) = supervisor.first_children(CHILDREN).await.ok()?;
+            let children = supervisor.first_children(CHILDREN);
             let id = port.id;
-            Some(Supervised {
-                id,
-                total,
-                children,
-            })
+            match timeout(SUPERVISOR_PATIENCE, children).await {
+                Ok(Ok((total, children))) => Some(Tree::Known(Supervised {
+                    id,
+                    total,
+                    children,
+                })),
+                // It has ended meanwhile.
+                Ok(Err(_)) => None,
+                Err(_) => Some(Tree::Late(id)),
+            }
         });
     }
-    asking.join_all().await.into_iter().flatten().collect()
+    Some(asking.join_all().await.into_iter().flatten().collect())
 }
 
 /// Asks one node.
-async fn ask_node(from: &Node, node: &str, ports: usize) -> Result<Sight, String> {
-    let of = from.inspect(node).at_most(ports);
-    let asked = async { tokio::try_join!(of.node(), of.connections(), of.ports(), families(&of)) };
+async fn ask_node(from: &Node, node: &str, listed: usize) -> Result<Sight, String> {
+    let of = from.inspect(node);
+    let few = from.inspect(node).at_most(listed);
+    let asked = async { tokio::try_join!(of.node(), of.connections(), few.ports(), families(&of)) };
     let Ok(answer) = timeout(PATIENCE, asked).await else {
         return Err("no answer".into());
     };
     match answer {
-        Ok((info, connections, ports, families)) => Ok(Sight::Full {
-            info: Box::new(info),
-            connections: connections.connections,
-            ports,
-            families,
-        }),
+        Ok((info, connections, ports, families)) => {
+            Ok(bounded(info, connections, ports, families, listed))
+        }
         Err(InspectError::Unknown { provider, .. }) => {
             // A node in secure mode does not report its connections either.
             let answer = from.eval_on(node, UP_NODES, PATIENCE);
@@ -255,6 +289,28 @@ async fn ask_node(from: &Node, node: &str, ports: usize) -> Result<Sight, String
             None => error.to_string(),
         }),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// An answer, without what nobody has asked for: a node may list more than it was asked for.
+fn bounded(
+    mut info: NodeInfo,
+    mut connections: Connections,
+    mut ports: Ports,
+    mut families: Vec<FamilyInfo>,
+    listed: usize,
+) -> Sight {
+    info.seeds.truncate(MOST);
+    info.listeners.truncate(MOST);
+    connections.connections.truncate(MOST);
+    ports.ports.truncate(listed);
+    ports.types.truncate(MOST);
+    families.truncate(MOST);
+    Sight::Full {
+        info: Box::new(info),
+        connections: connections.connections,
+        ports,
+        families,
     }
 }
 
@@ -348,12 +404,16 @@ mod tests {
             let News::Trees(trees) = next(&mut collector).await else {
                 panic!("nothing else was asked");
             };
-            assert_eq!((&*trees.node, trees.supervisors.len()), ("green", 1));
-            let Supervised {
+            let supervisors = trees.supervisors.expect("an answer");
+            assert_eq!((&*trees.node, supervisors.len()), ("green", 1));
+            let Tree::Known(Supervised {
                 id,
                 total,
                 children,
-            } = &trees.supervisors[0];
+            }) = &supervisors[0]
+            else {
+                panic!("it is not late");
+            };
             assert_eq!((&**id, *total), (supervisor.id().as_str(), 1));
             assert_eq!(children[0].name, "worker");
             if children[0].restarts == 1 {

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use aemp::{
-    inspect::{ConnectionInfo, FamilyInfo, NodeInfo, Ports, Traffic},
+    NodeId,
+    inspect::{ConnectionInfo, FamilyInfo, Functions, NodeInfo, Ports, Traffic},
     logs::LogLine,
     supervisor::ChildInfo,
 };
 
-use crate::reference::Part;
+use crate::{reference::Part, text::sum};
 
 /// The time in seconds for which a node is shown after no other node knows it any more.
 const REMEMBERED: f64 = 10.0;
+
+/// The number of nodes that are known at most. A node that lies about its connections invents others.
+const NODES: usize = 20_000;
 
 /// The number of lines of the log that are kept.
 const LINES: usize = 1000;
@@ -57,8 +61,17 @@ pub enum Sight {
 pub struct Trees {
     /// The node's ID.
     pub node: String,
-    /// Its supervisors.
-    pub supervisors: Vec<Supervised>,
+    /// Its supervisors; `None` if it has not answered.
+    pub supervisors: Option<Vec<Tree>>,
+}
+
+/// A supervisor's answer.
+#[derive(Clone, Debug)]
+pub enum Tree {
+    /// The supervisor with its children.
+    Known(Supervised),
+    /// The ID of a supervisor that has not answered in time.
+    Late(String),
 }
 
 /// A supervisor, with the first of its children.
@@ -89,6 +102,8 @@ pub struct Seen {
     pub families: Vec<FamilyInfo>,
     /// Its supervisors, after they have been requested.
     pub supervisors: Vec<Supervised>,
+    /// The functions that it runs for others, after they have been requested, or the reason why they are unknown.
+    pub functions: Option<Result<Functions, String>>,
     /// The reason why it does not answer.
     pub failure: Option<String>,
     /// The time of its last answer.
@@ -151,7 +166,7 @@ impl Seen {
 
     /// The bytes that wait for a connection.
     pub fn queued_bytes(&self) -> u64 {
-        self.connections.iter().map(|link| link.info.queued).sum()
+        sum(self.connections.iter().map(|link| link.info.queued))
     }
 
     fn link(&self, node: &str) -> Option<&Link> {
@@ -205,6 +220,11 @@ pub struct Logs {
 }
 
 impl Logs {
+    /// Forgets all lines.
+    pub fn clear(&mut self) {
+        self.lines.clear();
+    }
+
     /// Adds a line. The oldest one goes if there are too many.
     pub fn add(&mut self, line: LogLine) {
         if self.lines.len() == LINES {
@@ -242,7 +262,8 @@ impl Network {
 
     /// Records that a node exists.
     pub fn know(&mut self, node: &str, at: f64) {
-        if node == self.own || node.is_empty() {
+        let is_room = self.nodes.len() < NODES || self.nodes.contains_key(node);
+        if node == self.own || NodeId::new(node).is_err() || !is_room {
             return;
         }
         let seen = self.nodes.entry(node.into()).or_default();
@@ -254,10 +275,27 @@ impl Network {
         self.opened.insert(opened.family, opened.entries);
     }
 
-    /// Takes the supervisors of a node.
+    /// Takes the supervisors of a node. What has not been answered in time stays as it was.
     pub fn add_trees(&mut self, trees: Trees) {
-        if let Some(seen) = self.nodes.get_mut(&trees.node) {
-            seen.supervisors = trees.supervisors;
+        let seen = self.nodes.get_mut(&trees.node);
+        let (Some(seen), Some(supervisors)) = (seen, trees.supervisors) else {
+            return;
+        };
+        let mut before = std::mem::take(&mut seen.supervisors);
+        let now = supervisors.into_iter().filter_map(|tree| match tree {
+            Tree::Known(supervised) => Some(supervised),
+            Tree::Late(id) => {
+                let at = before.iter().position(|old| old.id == id)?;
+                Some(before.swap_remove(at))
+            }
+        });
+        seen.supervisors = now.collect();
+    }
+
+    /// Takes the functions of a node.
+    pub fn add_functions(&mut self, node: &str, functions: Result<Functions, String>) {
+        if let Some(seen) = self.nodes.get_mut(node) {
+            seen.functions = Some(functions);
         }
     }
 
@@ -368,4 +406,45 @@ fn bare(node: &str) -> Link {
     let mut link = Link::default();
     link.info.node = node.into();
     link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn supervised(id: &str, total: u64) -> Supervised {
+        Supervised {
+            id: id.into(),
+            total,
+            children: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_late_supervisor_stays_as_it_was() {
+        let mut network = Network::new("me");
+        network.know("a", 0.0);
+        let mut add = |supervisors| {
+            network.add_trees(Trees {
+                node: "a".into(),
+                supervisors,
+            });
+            let seen = &network.nodes["a"].supervisors;
+            let of = seen.iter().map(|of| (of.id.clone(), of.total));
+            of.collect::<Vec<_>>()
+        };
+        let mut expected: Vec<(String, u64)> = vec![("a#1".into(), 1), ("a#2".into(), 2)];
+        let known = |id, total| Tree::Known(supervised(id, total));
+        assert_eq!(add(Some(vec![known("a#1", 1), known("a#2", 2)])), expected);
+        expected[1].1 = 3;
+        // One has never answered.
+        let late = |id: &str| Tree::Late(id.into());
+        assert_eq!(
+            add(Some(vec![late("a#1"), known("a#2", 3), late("a#3")])),
+            expected
+        );
+        assert_eq!(add(None), expected);
+        expected.remove(1);
+        assert_eq!(add(Some(vec![late("a#1")])), expected);
+    }
 }

@@ -13,6 +13,7 @@
 //!
 //! Left out: a library for graphs in the browser (the server draws, with the layout of `aemp trace --svg`), and one for curves.
 
+mod actions;
 mod api;
 mod assets;
 mod demand;
@@ -87,7 +88,8 @@ impl Observer {
         self
     }
 
-    /// Permits actions: a port can be killed from its page. Default: off.
+    /// Permits actions on the pages: to kill and to spawn ports, to stop nodes that `aemp run` runs, and to follow the log from the levels
+    /// `debug` and `trace` on, of which nodes send many lines. Default: off.
     #[must_use]
     pub fn actions(mut self, permitted: bool) -> Self {
         self.actions = if permitted { Actions::On } else { Actions::Off };

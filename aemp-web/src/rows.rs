@@ -276,8 +276,8 @@ fn types<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
     for (_, seen) in nodes {
         for info in seen.ports.iter().flat_map(|ports| &ports.types) {
             let kind = types.entry(&info.kind).or_default();
-            kind.ports += info.count;
-            kind.queued += info.queued;
+            kind.ports = kind.ports.saturating_add(info.count);
+            kind.queued = kind.queued.saturating_add(info.queued);
             kind.nodes += 1;
         }
     }

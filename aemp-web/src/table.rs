@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, fmt::Display};
 
-use aemp::Shown;
+use crate::text::shown;
 
 /// One column of a table.
 #[derive(Clone, Copy, Debug)]
@@ -111,8 +111,10 @@ pub struct Cell {
 impl Cell {
     /// A foreign text in a form that can be shown.
     pub fn text(text: impl Display) -> Self {
-        let text = Shown(text).to_string();
-        Self { text, number: None }
+        Self {
+            text: shown(text),
+            number: None,
+        }
     }
 
     /// A number, and its text.

@@ -1,4 +1,26 @@
-//! Numbers in the width of a column.
+//! Numbers and texts as they are shown.
+
+use std::fmt::Display;
+
+use aemp::Shown;
+
+/// The longest text, in characters.
+const LONGEST: usize = 1000;
+
+/// A foreign text in a form that can be shown: escaped, and cut if it is very long.
+pub fn shown(text: impl Display) -> String {
+    let mut text = Shown(text).to_string();
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
+}
+
+/// A sum of numbers that other nodes report, which may be anything.
+pub fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    numbers.into_iter().fold(0, u64::saturating_add)
+}
 
 /// A count, with groups of three digits.
 pub fn count(n: u64) -> String {

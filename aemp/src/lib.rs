@@ -118,6 +118,7 @@
 //! | a handler that takes or returns a stream of items | [`streamed`]: [`Streamed<T>`](streamed::Streamed), [`Cx::streamed`], [`Node::streamed`] |
 //! | to know what is logged, and at which rates | [`handbook::logs`] |
 //! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
+//! | to watch a network in the browser | `aemp observe` of the crate `aemp-cli`; `Observer` of `aemp-web` |
 //! | to count and measure: Prometheus, probes, recorders of the crate `metrics` | feature `metrics`: `aemp::metrics`, `aemp::handbook::metrics` |
 //! | to see the messages of a port or of a node | [`Node::tap`], [`mod@tap`]; the target [`aemp::trace`](logs::TRACE) of `tracing` |
 //! | nodes behind NAT, and clients that do not listen, to reach each other | [`handbook::relays`], [`NodeBuilder::relay`] |

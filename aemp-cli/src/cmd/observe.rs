@@ -10,6 +10,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     Exit,
     failure::{Failure, Outcome},
+    logs,
     output::Output,
     session::Session,
     signals::Signals,
@@ -47,7 +48,7 @@ pub(crate) fn command() -> Command {
             Arg::new("actions")
                 .long("actions")
                 .action(ArgAction::SetTrue)
-                .help("Let pages kill ports"),
+                .help("Let pages kill and spawn ports, and stop nodes"),
         )
         .arg(
             Arg::new("demo")
@@ -66,6 +67,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
             serve(&client.node, client.output, address, actions).await
         });
     }
+    logs::for_node(&session.options, &session.output);
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::failed)?;
     runtime.block_on(async {
         let (tell, told) = oneshot::channel();

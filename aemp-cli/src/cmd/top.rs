@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use aemp::logs::LogLevel;
 use aemp_web::{
     collect::{Collector, News},
     network, rows, tab, table, text,
@@ -99,6 +100,7 @@ async fn watch(client: &Client<'_>) -> Outcome {
                     News::Node(report) => app.add_report(report),
                     News::Family(opened) => app.open(opened),
                     News::Trees(trees) => app.add_trees(trees),
+                    News::Functions { .. } => {}
                     News::Log(line) => app.log(line),
                 }
                 stale = true;
@@ -132,7 +134,7 @@ fn round(client: &Client<'_>, collector: &mut Collector, app: &mut App) {
 fn follow(collector: &mut Collector, app: &App) {
     match app.place.tab {
         Tab::Tree => collector.ask_for_trees(app.network.names()),
-        Tab::Logs => collector.follow_logs(),
+        Tab::Logs => drop(collector.follow_logs(LogLevel::Info)),
         _ => app
             .family()
             .into_iter()

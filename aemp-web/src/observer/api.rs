@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aemp::logs::LogLevel;
 use axum::{
     extract::{Path, Query, State as StateOf},
     http::{StatusCode, header::CONTENT_TYPE},
@@ -32,7 +33,7 @@ pub(super) async fn answer(
     let mut things = vec![Thing::Nodes];
     match (what.as_str(), &about.family) {
         ("supervision", _) => things.push(Thing::Trees),
-        ("logs", _) => things.push(Thing::Logs),
+        ("logs", _) => things.push(Thing::Logs(LogLevel::Info)),
         ("database", Some(family)) => things.push(Thing::Family(family.clone())),
         _ => {}
     }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use aemp::logs::LogLevel;
 use tokio::time::Instant;
 
 /// The time for which something is still collected after its last viewer has gone. A page that is opened meanwhile, or
@@ -19,8 +20,10 @@ pub(crate) enum Thing {
     Nodes,
     /// The supervisors and their children.
     Trees,
-    /// The log of the network.
-    Logs,
+    /// The log of the network, from this level on.
+    Logs(LogLevel),
+    /// The functions of a node.
+    Functions(String),
     /// The contents of a family of the database.
     Family(String),
 }

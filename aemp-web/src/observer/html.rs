@@ -1,6 +1,6 @@
 //! The parts that pages share: the frame, tables, and curves.
 
-use aemp::Shown;
+use aemp::{Shown, logs::LogLevel};
 use maud::{DOCTYPE, Markup, html};
 
 use super::{
@@ -8,10 +8,12 @@ use super::{
     page::{Page, ROWS, Request},
 };
 use crate::{
-    table::{Cell, Column, Mark, Order, Row, Table},
-    text::{count, short},
+    table::{Cell, Column, Mark, Order, Row, Table, Width},
+    text::{count, short, since},
 };
 
+/// The time between two samples from which on a curve has a gap, in seconds.
+const GAP: f64 = 20.0;
 /// htmx's settings: no inline styles or scripts, and no other origin.
 const SETTINGS: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}"#;
 
@@ -66,22 +68,43 @@ pub(crate) fn document(request: &Request, notice: Option<&str>, live: &Markup) -
 /// The form for the filter, and on the page of the network for the time.
 fn tools(request: &Request) -> Markup {
     let has_table = !matches!(request.page, Page::Port(_));
+    let is_sorted = request.order != request.page.tab().order();
     html! {
-        form.tools method="get" action=(request.page.href().split('?').next().unwrap_or("/")) {
-            @if let Some(id) = request.page.id() { input type="hidden" name="id" value=(id); }
-            @if has_table {
+        @if has_table {
+            form.tools method="get" action=(request.page.href().split('?').next().unwrap_or("/")) {
+                @if let Some(id) = request.page.id() { input type="hidden" name="id" value=(id); }
+                @if is_sorted {
+                    input type="hidden" name="sort" value=(request.order.column);
+                    @if request.order.reversed { input type="hidden" name="back" value="1"; }
+                }
                 label for="filter" { "Filter" }
                 input #filter type="search" name="q" value=(request.filter) placeholder="words";
+                @if request.page == Page::Network { (past(request.ago)) }
+                @if request.page == Page::Logs { (levels(request.level)) }
+                button { "Show" }
             }
-            @if request.page == Page::Network {
-                label for="ago" { "Topology" }
-                select #ago name="ago" {
-                    @for (ago, text) in [(0, "now"), (10, "10 s ago"), (30, "30 s ago"), (60, "1 min ago"), (120, "2 min ago"), (300, "5 min ago"), (600, "10 min ago")] {
-                        option value=(ago) selected[ago == request.ago] { (text) }
-                    }
-                }
+        }
+    }
+}
+
+/// The slider over the last ten minutes. The present is at its right end.
+fn past(ago: u32) -> Markup {
+    let ago = ago.min(LENGTH as u32);
+    html! {
+        label for="ago" { "Topology" }
+        input #ago type="range" name="ago" min="0" max=(LENGTH) step="5" value=(ago) aria-describedby="age";
+        output #age for="ago" { @if ago == 0 { "now" } @else { (since(ago.into())) " ago" } }
+    }
+}
+
+fn levels(chosen: LogLevel) -> Markup {
+    use LogLevel::{Debug, Error, Info, Trace, Warn};
+    html! {
+        label for="level" { "From level" }
+        select #level name="level" {
+            @for level in [Error, Warn, Info, Debug, Trace] {
+                option value=(level) selected[level == chosen] { (level) }
             }
-            @if has_table { button { "Show" } }
         }
     }
 }
@@ -123,7 +146,7 @@ pub(crate) fn plain(
         table.sort(Order { column, reversed });
     }
     let headings = html! {
-        @for column in table.columns { th scope="col" class=[column.number.then_some("number")] { (column.title) } }
+        @for column in table.columns { th scope="col" class=(classes(column)) { (column.title) } }
     };
     body(&table, caption, &headings, 0, link)
 }
@@ -163,10 +186,21 @@ fn heading(request: &Request, at: usize, column: Column) -> Markup {
     let is_up = request.order.reversed == column.number;
     let direction = if is_up { "ascending" } else { "descending" };
     html! {
-        th scope="col" class=[column.number.then_some("number")] aria-sort=[is_sorted.then_some(direction)] {
+        th scope="col" class=(classes(&column)) aria-sort=[is_sorted.then_some(direction)] {
             a href=(request.sorted(at).href()) { (column.title) }
         }
     }
+}
+
+/// The classes of a column, by which it keeps a width, or is left out on a narrow screen.
+fn classes(column: &Column) -> String {
+    let width = match column.width {
+        _ if column.number => "number",
+        Width::Rest(30..) => "long",
+        Width::Rest(12..) => "wide",
+        _ => "",
+    };
+    format!("{width}{}", if column.spare > 0 { " spare" } else { "" })
 }
 
 fn row(columns: &[Column], row: &Row, link: impl Fn(&Row, usize) -> Option<Page>) -> Markup {
@@ -181,7 +215,7 @@ fn row(columns: &[Column], row: &Row, link: impl Fn(&Row, usize) -> Option<Page>
         tr class=[class] {
             @for (at, column) in columns.iter().enumerate() {
                 @let text = &row.cells.get(at).unwrap_or(&empty).text;
-                td class=[column.number.then_some("number")] {
+                td class=(classes(column)) {
                     @match link(row, at) {
                         Some(page) => { a href=(page.href()) { (text) } }
                         None => { (text) }
@@ -219,13 +253,14 @@ fn curve(history: &History, now: f64, name: &str, value: fn(&Totals) -> f64) -> 
     let most = history.totals().map(value).fold(0.0, f64::max);
     let last = history.totals().last().map_or(0.0, value);
     let scale = if most > 0.0 { height / most } else { 0.0 };
-    let points: Vec<String> = history
-        .totals()
-        .map(|totals| {
-            let x = width * (1.0 - (now - totals.at).clamp(0.0, LENGTH) / LENGTH);
-            format!("{x:.1},{:.1}", height - scale * value(totals))
-        })
-        .collect();
+    let point = |totals: &Totals| {
+        let x = width * (1.0 - (now - totals.at).clamp(0.0, LENGTH) / LENGTH);
+        format!("{x:.1},{:.1}", height - scale * value(totals))
+    };
+    let totals: Vec<&Totals> = history.totals().collect();
+    // Nothing is known of the time in which nobody has looked.
+    let pieces = totals.chunk_by(|a, b| b.at - a.at < GAP);
+    let pieces = pieces.map(|piece| piece.iter().map(|totals| point(totals)).collect::<Vec<_>>());
     let label = format!(
         "{name}: {} now, at most {} in ten minutes",
         short(last),
@@ -235,7 +270,7 @@ fn curve(history: &History, now: f64, name: &str, value: fn(&Totals) -> f64) -> 
         figure {
             figcaption { strong { (short(last)) } " " (name) }
             svg viewBox="0 -2 240 44" role="img" aria-label=(label) preserveAspectRatio="none" {
-                polyline points=(points.join(" ")) {}
+                @for points in pieces { polyline points=(points.join(" ")) {} }
             }
         }
     }

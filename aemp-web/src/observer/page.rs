@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use aemp::logs::LogLevel;
 use serde::Deserialize;
 
 use super::demand::Thing;
@@ -9,6 +10,8 @@ use crate::{tab::Tab, table::Order};
 
 /// The number of rows on a page.
 pub(crate) const ROWS: usize = 100;
+/// The level from which lines of the log are shown by default.
+pub(crate) const LEVEL: LogLevel = LogLevel::Info;
 
 /// A page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,18 +127,6 @@ impl Page {
             None => format!("/{}", self.name()),
         }
     }
-
-    /// The things that must be collected for it.
-    pub(crate) fn things(&self) -> Vec<Thing> {
-        let mut things = vec![Thing::Nodes];
-        match self {
-            Self::Supervision | Self::Port(_) => things.push(Thing::Trees),
-            Self::Logs => things.push(Thing::Logs),
-            Self::Family(id) => things.push(Thing::Family(id.clone())),
-            _ => {}
-        }
-        things
-    }
 }
 
 /// What the query of an address may say. Values of the wrong kind are errors, unknown names are ignored.
@@ -153,6 +144,18 @@ pub(crate) struct Query {
     from: usize,
     /// The age of the picture of the topology, in seconds.
     ago: u32,
+    /// The level from which lines of the log are shown.
+    level: String,
+}
+
+impl Query {
+    /// The query of the page about a node, port or family.
+    pub(crate) fn about(id: &str) -> Self {
+        Self {
+            id: Some(id.into()),
+            ..Self::default()
+        }
+    }
 }
 
 /// A request for a page.
@@ -163,6 +166,7 @@ pub(crate) struct Request {
     pub(crate) filter: String,
     pub(crate) from: usize,
     pub(crate) ago: u32,
+    pub(crate) level: LogLevel,
 }
 
 impl Request {
@@ -184,7 +188,21 @@ impl Request {
             filter: query.q,
             from: query.from,
             ago: query.ago,
+            level: query.level.parse().unwrap_or(LEVEL),
         })
+    }
+
+    /// The things that must be collected for it.
+    pub(crate) fn things(&self) -> Vec<Thing> {
+        let mut things = vec![Thing::Nodes];
+        match &self.page {
+            Page::Supervision | Page::Port(_) => things.push(Thing::Trees),
+            Page::Logs => things.push(Thing::Logs(self.level)),
+            Page::Node(id) => things.push(Thing::Functions(id.clone())),
+            Page::Family(id) => things.push(Thing::Family(id.clone())),
+            _ => {}
+        }
+        things
     }
 
     /// The same request with the rows sorted by a column, in the other order if they are already sorted by it.
@@ -240,6 +258,9 @@ impl Request {
         if self.ago > 0 {
             put("ago", &self.ago.to_string());
         }
+        if self.level != LEVEL {
+            put("level", &self.level.to_string());
+        }
         address
     }
 }
@@ -265,11 +286,7 @@ mod tests {
     use super::*;
 
     fn request(name: &str, id: Option<&str>) -> Request {
-        let id = id.map(str::to_owned);
-        let query = Query {
-            id,
-            ..Query::default()
-        };
+        let query = id.map_or_else(Query::default, Query::about);
         Request::new(name, query).expect("a page")
     }
 

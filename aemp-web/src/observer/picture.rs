@@ -41,13 +41,21 @@ struct Line {
     hint: String,
 }
 
+/// The rectangle around the picture.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
+}
+
 /// The topology at one time.
 #[derive(Clone, Debug)]
 pub(crate) struct Picture {
     dots: Vec<Dot>,
     lines: Vec<Line>,
-    /// Half the width and half the height.
-    reach: (f64, f64),
+    frame: Frame,
     spokes: bool,
 }
 
@@ -75,11 +83,10 @@ impl Picture {
                 hint,
             })
         });
-        let (x, y) = layout.reach(graph);
         Self {
             dots: dots.collect(),
             lines: lines.collect(),
-            reach: ((x + MARGIN).max(LEAST / 2.0), (y + MARGIN).max(LEAST / 4.0)),
+            frame: Frame::around(&layout, graph),
             spokes: layout.spokes,
         }
     }
@@ -90,18 +97,25 @@ impl Picture {
     }
 
     pub(crate) fn render(&self) -> Markup {
-        let (x, y) = self.reach;
+        let Frame {
+            left,
+            top,
+            right,
+            bottom,
+        } = self.frame;
+        let (width, height) = (right - left, bottom - top);
         let label = format!(
             "The network: {} nodes and {} connections. The table below lists the nodes.",
             self.dots.len(),
             self.lines.len()
         );
-        let view = format!("{:.0} {:.0} {:.0} {:.0}", -x, -y, 2.0 * x, 2.0 * y);
+        let view = format!("{left:.0} {top:.0} {width:.0} {height:.0}");
         html! {
-            svg.topology viewBox=(view) width=(format!("{:.0}", 2.0 * x)) role="group" aria-label=(label) {
+            svg.topology viewBox=(view) width=(format!("{width:.0}")) role="group" aria-label=(label) {
                 @for line in &self.lines { (self::line(line)) }
                 @for dot in &self.dots { (self.dot(dot)) }
             }
+            (legend())
         }
     }
 
@@ -127,6 +141,54 @@ impl Picture {
                     }
                 }
             }
+        }
+    }
+}
+
+impl Frame {
+    /// Around all nodes and their names, and not too small.
+    fn around(layout: &Layout<'_>, graph: &Graph) -> Self {
+        let mut frame = Self {
+            left: -LEAST / 2.0,
+            top: 0.0,
+            right: LEAST / 2.0,
+            bottom: 0.0,
+        };
+        for (spot, x, y) in layout.extents(graph) {
+            frame.left = frame.left.min(spot.x - x);
+            frame.right = frame.right.max(spot.x + x);
+            frame.top = frame.top.min(spot.y - y);
+            frame.bottom = frame.bottom.max(spot.y + y);
+        }
+        Self {
+            left: frame.left - MARGIN,
+            top: frame.top - MARGIN,
+            right: frame.right + MARGIN,
+            bottom: frame.bottom + MARGIN,
+        }
+    }
+}
+
+/// The meaning of the colours and shapes.
+fn legend() -> Markup {
+    let line = |class: &str, text: &str| {
+        html! {
+            li {
+                svg width="28" height="10" aria-hidden="true" { path class=(class) d="M1 5L27 5" {} }
+                (text)
+            }
+        }
+    };
+    html! {
+        ul.legend aria-label="Meaning of the picture" {
+            li { svg width="22" height="12" aria-hidden="true" { rect.global x="1" y="1" width="20" height="10" rx="5" {} } "global node" }
+            li { svg width="14" height="14" aria-hidden="true" { circle.dot cx="7" cy="7" r="5" {} } "other node" }
+            li { svg width="14" height="14" aria-hidden="true" { circle class="dot lost" cx="7" cy="7" r="5" {} } "no answer" }
+            (line("link slave t2", "to its master"))
+            (line("link t0", "silent"))
+            (line("link t1", "up to 1 kB/s"))
+            (line("link t2", "up to 100 kB/s"))
+            (line("link t3", "more"))
         }
     }
 }

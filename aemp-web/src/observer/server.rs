@@ -8,27 +8,26 @@ use std::{
     time::Duration,
 };
 
-use aemp::{PortId, Reason, Value};
+use aemp::logs::LogLevel;
 use axum::{
-    Form, Router,
+    Router,
     extract::{Path, Query as QueryOf, State as StateOf, rejection::QueryRejection},
     http::StatusCode,
     middleware::from_fn_with_state,
     response::{
-        Html, IntoResponse, Redirect, Response,
+        Html, IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
     },
-    routing::{get, post},
+    routing::get,
 };
 use futures_core::Stream;
-use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{
-    api, assets,
+    actions, api, assets,
     door::{Door, guard},
     html::document,
-    page::{Page, Query, Request},
+    page::{Query, Request},
     views::{Actions, view},
     watch::Watch,
 };
@@ -60,7 +59,7 @@ pub(super) fn router(watch: Watch, door: Door, actions: Actions) -> Router {
         .route("/api/{what}", get(api::answer))
         .route("/assets/{file}", get(assets::file));
     if actions == Actions::On {
-        router = router.route("/kill", post(kill));
+        router = router.merge(actions::routes());
     }
     router
         .fallback(nothing)
@@ -79,11 +78,11 @@ async fn page(
     Path(name): Path<String>,
     query: Asked,
 ) -> Response {
-    let request = match request(&name, query) {
+    let request = match request(&shared, &name, query) {
         Ok(request) => request,
         Err(answer) => return *answer,
     };
-    let things = request.page.things();
+    let things = request.things();
     let _look = shared.watch.look(things.clone());
     shared.watch.refreshed(&things).await;
     let state = shared.watch.state();
@@ -92,7 +91,7 @@ async fn page(
 }
 
 /// The request for a page, or the answer that there is none.
-fn request(name: &str, query: Asked) -> Result<Request, Box<Response>> {
+fn request(shared: &Shared, name: &str, query: Asked) -> Result<Request, Box<Response>> {
     let query = match query {
         Ok(QueryOf(query)) => query,
         Err(error) => {
@@ -100,7 +99,12 @@ fn request(name: &str, query: Asked) -> Result<Request, Box<Response>> {
             return Err(Box::new((StatusCode::BAD_REQUEST, text).into_response()));
         }
     };
-    Request::new(name, query).ok_or_else(|| Box::new(no_page()))
+    let mut request = Request::new(name, query).ok_or_else(|| Box::new(no_page()))?;
+    if shared.actions == Actions::Off {
+        // Nodes send more lines for each level beyond.
+        request.level = request.level.min(LogLevel::Info);
+    }
+    Ok(request)
 }
 
 async fn nothing() -> Response {
@@ -117,7 +121,7 @@ async fn live(
     Path(name): Path<String>,
     query: Asked,
 ) -> Response {
-    let request = match request(&name, query) {
+    let request = match request(&shared, &name, query) {
         Ok(request) => request,
         Err(answer) => return *answer,
     };
@@ -139,7 +143,7 @@ async fn render(
     sender: mpsc::Sender<String>,
     _permit: OwnedSemaphorePermit,
 ) {
-    let _look = shared.watch.look(request.page.things());
+    let _look = shared.watch.look(request.things());
     let mut ticks = shared.watch.ticks();
     let mut last = String::new();
     loop {
@@ -168,23 +172,4 @@ impl Stream for Views {
         let view = self.0.poll_recv(task);
         view.map(|view| view.map(|view| Ok(Event::default().event("view").data(view))))
     }
-}
-
-/// The form of the action that kills a port.
-#[derive(Deserialize)]
-struct Kill {
-    port: String,
-}
-
-async fn kill(StateOf(shared): StateOf<Shared>, Form(kill): Form<Kill>) -> Response {
-    let port = match PortId::parse(&kill.port) {
-        Ok(port) => port,
-        Err(error) => {
-            let text = format!("This is no port ID: {error}.\n");
-            return (StatusCode::BAD_REQUEST, text).into_response();
-        }
-    };
-    let reason = vec![Value::from("killed"), "by the observer".into()];
-    shared.watch.node().kil(&port, Reason::from(reason));
-    Redirect::to(&Page::Port(kill.port).href()).into_response()
 }

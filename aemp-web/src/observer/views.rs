@@ -1,8 +1,8 @@
 //! The live part of each page.
 
 use aemp::{
-    Shown,
     inspect::{NodeInfo, SeedInfo},
+    logs::LogLevel,
 };
 use maud::{Markup, html};
 
@@ -18,12 +18,14 @@ use crate::{
     rows,
     tab::Tab,
     table::Row,
-    text::{count, short, since},
+    text::{count, short, shown, since},
     topology::graph::Graph,
 };
 
 /// The number of changes that are shown.
 const CHANGES: usize = 30;
+/// The number of functions that are shown.
+const FUNCTIONS: usize = 200;
 
 /// What may be done on a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub(crate) fn view(request: &Request, state: &State, actions: Actions) -> Markup
     let network = &state.network;
     match &request.page {
         Page::Network => overview(request, state),
-        Page::Node(id) => node(request, state, id),
+        Page::Node(id) => node(request, state, id, actions),
         Page::Connections => table(
             request,
             rows::table(network, Tab::Connections, None),
@@ -51,7 +53,10 @@ pub(crate) fn view(request: &Request, state: &State, actions: Actions) -> Markup
             rows::table(network, Tab::Tree, None),
             "Supervisors and their children",
             |row, at| {
-                let port = row.cells.get(5).filter(|port| at == 5 && port.text != "-");
+                let port = row
+                    .cells
+                    .get(5)
+                    .filter(|port| [0, 5].contains(&at) && port.text != "-");
                 port.map(|port| Page::Port(port.text.clone()))
             },
         ),
@@ -67,15 +72,7 @@ pub(crate) fn view(request: &Request, state: &State, actions: Actions) -> Markup
             "Keys and values",
             |_, _| None,
         ),
-        Page::Logs => table(
-            request,
-            rows::table(network, Tab::Logs, None),
-            "The log of the network, from level info on",
-            |row, at| {
-                let (_, node) = row.key.split_once(' ').filter(|_| at == 2)?;
-                Some(Page::Node(node.into()))
-            },
-        ),
+        Page::Logs => logs(request, network),
     }
 }
 
@@ -102,6 +99,19 @@ fn overview(request: &Request, state: &State) -> Markup {
     }
 }
 
+fn logs(request: &Request, network: &Network) -> Markup {
+    let mut lines = rows::table(network, Tab::Logs, None);
+    lines.rows.retain(|row| {
+        let level = row.cells.get(1).and_then(|cell| cell.text.parse().ok());
+        level.is_none_or(|level: LogLevel| level <= request.level)
+    });
+    let caption = format!("The log of the network, from level {} on", request.level);
+    table(request, lines, &caption, |row, at| {
+        let (_, node) = row.key.split_once(' ').filter(|_| at == 2)?;
+        Some(Page::Node(node.into()))
+    })
+}
+
 fn changes<'a>(state: &State, changes: impl Iterator<Item = &'a Change>) -> Markup {
     let changes: Vec<_> = changes.take(CHANGES).collect();
     html! {
@@ -109,7 +119,7 @@ fn changes<'a>(state: &State, changes: impl Iterator<Item = &'a Change>) -> Mark
         @if changes.is_empty() { p.dim { "Nothing, since somebody looks." } }
         ul.changes {
             @for change in changes {
-                li { span.dim { (since(state.now - change.at)) " ago" } " " (Shown(&change.kind).to_string()) }
+                li { span.dim { (since(state.now - change.at)) " ago" } " " (shown(&change.kind)) }
             }
         }
     }
@@ -128,12 +138,12 @@ fn connection_link(row: &Row, at: usize) -> Option<Page> {
 fn unknown(what: &str, id: &str) -> Markup {
     html! {
         p.notice role="status" {
-            "There is no " (what) " " code { (Shown(id).to_string()) } " in the network now, or it has not answered yet."
+            "There is no " (what) " " code { (shown(id)) } " in the network now, or it has not answered yet."
         }
     }
 }
 
-fn node(request: &Request, state: &State, id: &str) -> Markup {
+fn node(request: &Request, state: &State, id: &str, actions: Actions) -> Markup {
     let network = &state.network;
     let about = |change: &&Change| change.kind.nodes().contains(&Some(id));
     let Some(seen) = network.nodes.get(id) else {
@@ -141,16 +151,69 @@ fn node(request: &Request, state: &State, id: &str) -> Markup {
     };
     html! {
         @if let Some(failure) = &seen.failure {
-            p.notice.bad role="status" { "The node gives no answer: " (Shown(failure).to_string()) }
+            p.notice.bad role="status" { "The node gives no answer: " (shown(failure)) }
         }
         @match &seen.info {
             Some(info) => (details(seen, info)),
-            None => (facts([("implementation", shown(seen.provider.as_deref().unwrap_or("unknown")))])),
+            None => (facts([("implementation", html! { (shown(seen.provider.as_deref().unwrap_or("unknown"))) })])),
         }
         (table(request, rows::table(network, Tab::Connections, Some(id)), "Connections", connection_link))
         (plain(rows::table(network, Tab::Types, Some(id)), "Types of ports", |_, _| None))
         (plain(rows::table(network, Tab::Ports, Some(id)), "The longest queues", port_link))
+        (functions(seen))
+        @if actions == Actions::On { (forms(id, seen)) }
         (changes(state, state.history.changes().filter(about)))
+    }
+}
+
+fn functions(seen: &Seen) -> Markup {
+    let Some(functions) = &seen.functions else {
+        return html! {};
+    };
+    html! {
+        h2 { "Functions for other nodes" }
+        @match functions {
+            Err(why) => p.dim { (shown(why)) },
+            Ok(functions) => {
+                ul.functions {
+                    @for init in functions.init.iter().take(FUNCTIONS) {
+                        li {
+                            code { (shown(&init.name)) } " "
+                            @if !init.signature.is_empty() { code.dim { (shown(&init.signature)) } }
+                        }
+                    }
+                }
+                @let callable: Vec<&str> = functions.callable.iter().take(FUNCTIONS).map(String::as_str).collect();
+                @if !callable.is_empty() { p { "Can be called: " code { (shown(callable.join(" "))) } } }
+            }
+        }
+    }
+}
+
+/// The actions of a node.
+fn forms(id: &str, seen: &Seen) -> Markup {
+    let functions = seen
+        .functions
+        .as_ref()
+        .and_then(|known| known.as_ref().ok());
+    html! {
+        h2 { "Actions" }
+        form.tools method="post" action="/spawn" {
+            input type="hidden" name="node" value=(id);
+            label for="function" { "Function" }
+            input #function name="function" list="functions" required;
+            datalist #functions {
+                @for init in functions.iter().flat_map(|known| &known.init).take(FUNCTIONS) { option value=(init.name) {} }
+            }
+            label for="arguments" { "Arguments" }
+            input #arguments name="arguments" placeholder="[1, \"text\"]";
+            button { "Spawn a port" }
+        }
+        form.tools method="post" action="/stop" {
+            input type="hidden" name="node" value=(id);
+            button.danger { "Stop this node" }
+            span.dim { "Its ports handle their queues first, ten seconds at most." }
+        }
     }
 }
 
@@ -162,7 +225,7 @@ fn details(seen: &Seen, info: &NodeInfo) -> Markup {
     let role = match (&info.role, &info.master) {
         (Some(role), Some(master)) => html! {
             (format!("{role:?}").to_lowercase()) " of "
-            a href=(Page::Node(master.clone()).href()) { (Shown(master).to_string()) }
+            a href=(Page::Node(master.clone()).href()) { (shown(master)) }
         },
         (Some(role), None) => html! { (format!("{role:?}").to_lowercase()) },
         (None, _) => html! { "unknown" },
@@ -174,16 +237,16 @@ fn details(seen: &Seen, info: &NodeInfo) -> Markup {
     html! {
         (facts([
             ("role", role),
-            ("implementation", shown(&info.provider)),
-            ("version", shown(&info.version)),
+            ("implementation", html! { (shown(&info.provider)) }),
+            ("version", html! { (shown(&info.version)) }),
             ("up", html! { (since(info.uptime)) }),
             ("memory", html! { (memory) }),
-            ("process", html! { (info.process) ", " (Shown(&info.os).to_string()) }),
+            ("process", html! { (info.process) ", " (shown(&info.os)) }),
             ("ports", html! { (count(info.ports)) }),
             ("receives", rate(received)),
             ("sends", rate(sent)),
             ("queued for connections", html! { (short(seen.queued_bytes() as f64)) "B" }),
-            ("listens on", shown(&info.listeners.join(" "))),
+            ("listens on", html! { (shown(info.listeners.join(" "))) }),
             ("secure mode", html! { (if info.secure { "yes" } else { "no" }) }),
         ]))
         @if !info.seeds.is_empty() {
@@ -196,11 +259,11 @@ fn details(seen: &Seen, info: &NodeInfo) -> Markup {
 fn seed(seed: &SeedInfo) -> Markup {
     html! {
         li class=[(!seed.connected).then_some("bad")] {
-            code { (Shown(&seed.address).to_string()) } " "
-            @if let Some(node) = &seed.node { a href=(Page::Node(node.clone()).href()) { (Shown(node).to_string()) } " " }
+            code { (shown(&seed.address)) } " "
+            @if let Some(node) = &seed.node { a href=(Page::Node(node.clone()).href()) { (shown(node)) } " " }
             @match (&seed.failure, seed.connected) {
                 (_, true) => "connected",
-                (Some(failure), false) => { "not connected: " (Shown(&failure.text).to_string()) }
+                (Some(failure), false) => { "not connected: " (shown(&failure.text)) }
                 (None, false) => "not connected",
             }
         }
@@ -232,12 +295,12 @@ fn port(network: &Network, id: &str, actions: Actions) -> Markup {
     });
     let child =
         children.find(|(_, child)| child.port.as_ref().is_some_and(|port| port.as_str() == id));
-    let on = html! { a href=(Page::Node(node.into()).href()) { (Shown(node).to_string()) } };
+    let on = html! { a href=(Page::Node(node.into()).href()) { (shown(node)) } };
     html! {
         @match port {
             Some(port) => (facts([
                 ("node", on),
-                ("type", shown(&port.kind)),
+                ("type", html! { (shown(&port.kind)) }),
                 ("waiting messages", html! { (count(port.queued)) }),
                 ("monitors", html! { (count(port.monitors)) }),
             ])),
@@ -249,13 +312,13 @@ fn port(network: &Network, id: &str, actions: Actions) -> Markup {
         @if let Some((supervisor, child)) = child {
             h2 { "Supervision" }
             (facts([
-                ("supervisor", html! { a href=(Page::Port(supervisor.id.clone()).href()) { (Shown(&supervisor.id).to_string()) } }),
-                ("name", shown(&child.name)),
+                ("supervisor", html! { a href=(Page::Port(supervisor.id.clone()).href()) { (shown(&supervisor.id)) } }),
+                ("name", html! { (shown(&child.name)) }),
                 ("restarts", html! { (count(child.restarts)) }),
-                ("last end", shown(&child.reason.as_ref().map_or_else(|| "none".into(), ToString::to_string))),
+                ("last end", html! { (shown(child.reason.as_ref().map_or_else(|| "none".into(), ToString::to_string))) }),
             ]))
         }
-        p { "Its messages: " code { "aemp tap " (Shown(id).to_string()) } }
+        p { "Its messages: " code { "aemp tap " (shown(id)) } }
         @if actions == Actions::On {
             form method="post" action="/kill" {
                 input type="hidden" name="port" value=(id);
@@ -263,8 +326,4 @@ fn port(network: &Network, id: &str, actions: Actions) -> Markup {
             }
         }
     }
-}
-
-fn shown(text: &str) -> Markup {
-    html! { (Shown(text).to_string()) }
 }

@@ -4,7 +4,7 @@
 //! go into one state, which all pages are made of. Pages hear of a new state by a tick, at most five times a second.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -81,6 +81,10 @@ impl Watch {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A viewer of some things.
     pub(crate) fn look(&self, things: Vec<Thing>) -> Look {
         self.demand.look(things)
@@ -141,19 +145,29 @@ struct Work {
 }
 
 impl Work {
+    /// Follows the log from the least urgent level that is wanted.
+    fn follow_logs(&mut self, wanted: &[Thing]) {
+        let levels = wanted.iter().filter_map(|thing| match thing {
+            Thing::Logs(level) => Some(*level),
+            _ => None,
+        });
+        match levels.max() {
+            None => self.collector.leave_logs(),
+            Some(level) if self.collector.follow_logs(level) => {
+                // They come again.
+                self.watch.write().network.logs.clear();
+            }
+            Some(_) => {}
+        }
+    }
+
     /// Asks for everything that is wanted.
     fn round(&mut self) {
         let wanted = self.watch.demand.wanted();
         self.next_round = Instant::now() + ROUND;
-        if !wanted.contains(&Thing::Logs) {
-            self.collector.leave_logs();
-        }
+        self.follow_logs(&wanted);
         let now = self.collector.now();
-        let mut state = self
-            .watch
-            .state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.watch.write();
         let State {
             network, history, ..
         } = &mut *state;
@@ -180,9 +194,10 @@ impl Work {
         self.collector.ask(names());
         for thing in &wanted {
             match thing {
-                Thing::Nodes => {}
                 Thing::Trees => self.collector.ask_for_trees(names()),
-                Thing::Logs => self.collector.follow_logs(),
+                Thing::Functions(node) => self.collector.ask_for_functions(node),
+                // They are asked already, or followed.
+                Thing::Nodes | Thing::Logs(_) => {}
                 Thing::Family(family) => self.collector.open(family),
             }
         }
@@ -191,17 +206,14 @@ impl Work {
     fn take(&mut self, news: News) {
         let is_settled = self.collector.is_settled();
         let at = self.collector.now();
-        let mut state = self
-            .watch
-            .state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.watch.write();
         state.now = at;
         let network = &mut state.network;
         match news {
             News::Node(report) => network.add_report(report),
             News::Family(opened) => network.open(opened),
             News::Trees(trees) => network.add_trees(trees),
+            News::Functions { node, functions } => network.add_functions(&node, functions),
             News::Log(line) => network.logs.add(line),
         }
         if is_settled {

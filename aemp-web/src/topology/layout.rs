@@ -153,7 +153,16 @@ impl Layout<'_> {
     /// Half the width and half the height of all nodes and their names, around the centre.
     pub fn reach(&self, graph: &Graph) -> (f64, f64) {
         let mut reach = (0.0_f64, 0.0_f64);
-        for (id, spot) in &self.spots {
+        for (spot, x, y) in self.extents(graph) {
+            reach.0 = reach.0.max(spot.x.abs() + x);
+            reach.1 = reach.1.max(spot.y.abs() + y);
+        }
+        reach
+    }
+
+    /// The place of each node, and how far it and its name reach from there at most: to the sides, up and down.
+    pub fn extents(&self, graph: &Graph) -> impl Iterator<Item = (Spot, f64, f64)> {
+        self.spots.iter().map(|(id, spot)| {
             let (x, y) = if graph.is_global(id) {
                 (box_width(id) / 2.0, BOX)
             } else if self.spokes {
@@ -165,10 +174,8 @@ impl Layout<'_> {
             } else {
                 (text_width(id) + 3.0 * DOT, 4.0 * DOT)
             };
-            reach.0 = reach.0.max(spot.x.abs() + x);
-            reach.1 = reach.1.max(spot.y.abs() + y);
-        }
-        reach
+            (*spot, x, y)
+        })
     }
 }
 

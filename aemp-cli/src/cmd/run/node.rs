@@ -111,6 +111,7 @@ async fn until_end(node: &Node, watched: Watched, signals: &mut Signals) -> Exit
                 tracing::info!("{} was asked to restart", Shown(node.id()));
                 return Exit::Restart;
             }
+            _ = node.ended() => return Exit::Done,
             () = &mut deserted => {
                 tracing::warn!("the watchdog has ended");
                 return Exit::Failed;

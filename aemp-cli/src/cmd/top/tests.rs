@@ -16,7 +16,7 @@ use ratatui::{
 
 use super::{
     app::{App, Then},
-    network::{Opened, Report, Sight, Supervised, Trees},
+    network::{Opened, Report, Sight, Supervised, Tree, Trees},
     tab::Tab,
     view,
 };
@@ -353,7 +353,7 @@ fn a_family_leads_to_its_keys() {
     };
     app.open(opened.clone());
     insta::assert_snapshot!(format!("{families}\n{}", picture(&mut app, 80, 6)));
-    // A late answer for another family is not shown.
+    // A late answer for another family changes nothing.
     opened.family = "'g".into();
     app.open(opened.clone());
     assert_eq!(keys(&app), ["blue", "green"]);
@@ -411,7 +411,7 @@ fn supervisors_are_a_tree() {
     ];
     app.add_trees(Trees {
         node: "green".into(),
-        supervisors: tree,
+        supervisors: Some(tree.into_iter().map(Tree::Known).collect()),
     });
     // The tree that a node reports may be a circle.
     let circle = vec![supervised(
@@ -421,7 +421,7 @@ fn supervisors_are_a_tree() {
     )];
     app.add_trees(Trees {
         node: "blue".into(),
-        supervisors: circle,
+        supervisors: Some(circle.into_iter().map(Tree::Known).collect()),
     });
     press(&mut app, "6");
     insta::assert_snapshot!(picture(&mut app, 110, 12));

@@ -13,7 +13,7 @@ use super::{
     app::App,
     tab::Tab,
     table::{Column, Mark, Order, Row, Width, fitting},
-    text::{count, short},
+    text::{count, short, sum},
 };
 
 const HELP: &str = " Up Down PgUp PgDn Home End   choose a row
@@ -89,16 +89,15 @@ impl Paint {
 fn summary(app: &App, paint: Paint) -> Line<'static> {
     let nodes = app.network.nodes.values();
     let silent = nodes.clone().filter(|seen| seen.failure.is_some()).count();
-    let ports: u64 = nodes
+    let ports = nodes
         .clone()
-        .filter_map(|seen| Some(seen.info.as_ref()?.ports))
-        .sum();
-    let waiting: u64 = nodes
+        .filter_map(|seen| Some(seen.info.as_ref()?.ports));
+    let waiting = nodes
         .clone()
-        .filter_map(|seen| Some(seen.ports.as_ref()?.queued))
-        .sum();
+        .filter_map(|seen| Some(seen.ports.as_ref()?.queued));
+    let (ports, waiting) = (sum(ports), sum(waiting));
     let sent = app.network.rate();
-    let queued: u64 = nodes.map(|seen| seen.queued_bytes()).sum();
+    let queued = sum(nodes.map(|seen| seen.queued_bytes()));
     let mut text = format!(" {} nodes", count(app.network.nodes.len() as u64));
     if silent > 0 {
         text.push_str(&format!(" ({silent} silent)"));

@@ -1,0 +1,183 @@
+//! A peer that lies in its answers, or answers nonsense.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
+
+use crate::{
+    http::{get, soon},
+    watched::{SECRET, Watched},
+};
+
+/// Connects to a node as the minimal client of the protocol, and answers inspections with what `lie` returns for their subject.
+async fn lie(to: &str, id: &str, lie: fn(&str) -> Value) -> JoinHandle<()> {
+    let to: SocketAddr = to.parse().expect("an address");
+    let mut stream = soon(TcpStream::connect(to)).await.expect("it listens");
+    let secret: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let lines = format!("aemp;1;{id};hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n");
+    soon(stream.write_all(lines.as_bytes()))
+        .await
+        .expect("it reads");
+    let mut heard = Vec::new();
+    while heard.iter().filter(|byte| **byte == b'\n').count() < 3 {
+        assert_ne!(soon(stream.read_buf(&mut heard)).await.expect("open"), 0);
+    }
+    let ends = heard.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    let third = ends.map(|(at, _)| at).nth(2).expect("three lines");
+    heard.drain(..=third);
+    tokio::spawn(async move {
+        loop {
+            let mut packets = serde_json::Deserializer::from_slice(&heard).into_iter::<Value>();
+            let mut answers = Vec::new();
+            while let Some(Ok(packet)) = packets.next() {
+                answers.extend(answer(&packet, lie));
+            }
+            let end = packets.byte_offset();
+            heard.drain(..end);
+            for answer in answers {
+                if stream
+                    .write_all(answer.to_string().as_bytes())
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            if !stream.read_buf(&mut heard).await.is_ok_and(|read| read > 0) {
+                return;
+            }
+        }
+    })
+}
+
+fn answer(packet: &Value, lie: fn(&str) -> Value) -> Option<Value> {
+    let [port, tag, what, to, message @ ..] = packet.as_array()?.as_slice() else {
+        return None;
+    };
+    if port != "" {
+        return None;
+    }
+    let (_, port) = to.as_str()?.split_once('#')?;
+    let mut answer = vec![json!(port)];
+    answer.extend(message.iter().cloned());
+    match tag.as_str()? {
+        "can" => answer.push(json!(1)),
+        "inspect" => {
+            let subject = what.as_str().or_else(|| what[0].as_str())?;
+            answer.extend([json!(""), lie(subject)]);
+        }
+        _ => return None,
+    }
+    Some(answer.into())
+}
+
+fn lies(subject: &str) -> Value {
+    let most = u64::MAX;
+    let script = "<script>alert(1)</script>";
+    match subject {
+        "node" => json!({
+            "id": "green", "provider": script, "version": "\u{0}\n\u{1b}[2J", "uptime": -1e308, "role": "emperor",
+            "master": script, "ports": most, "memory": most, "process": 1, "os": script,
+            "listeners": [script], "seeds": [{ "address": script, "failure": { "kind": "odd", "text": script } }],
+        }),
+        "connections" => {
+            let long = "x".repeat(100_000);
+            let mut connections = vec![
+                json!({ "node": "liar", "queued": most, "up": -1 }),
+                json!({ "node": "green", "queued": most, "received": { "packets": most, "bytes": most } }),
+                json!({ "node": "not a name#", "queued": most }),
+                json!({ "node": long }),
+            ];
+            connections.extend((0..20_000).map(|n| json!({ "node": format!("made/up{n}") })));
+            json!({ "total": most, "connections": connections })
+        }
+        "ports" => json!({
+            "total": most, "queued": most,
+            "types": [{ "type": script, "count": most, "queued": most }, { "type": script, "count": most, "queued": most }],
+            "ports": [{ "id": "green#stolen", "type": script, "queued": most }, { "id": "\n", "monitors": most }],
+        }),
+        "families" => json!({ "total": 1, "families": [{ "name": script, "keys": most }] }),
+        _ => json!({ "init": [{ "name": script, "signature": script }], "callable": [script] }),
+    }
+}
+
+fn nonsense(subject: &str) -> Value {
+    match subject {
+        "node" => json!([[], "x", -1]),
+        "connections" => json!({ "connections": 7 }),
+        _ => Value::Null,
+    }
+}
+
+#[tokio::test]
+async fn lies_are_shown_as_text_and_break_nothing() {
+    let watched = Watched::start().await;
+    let liar = lie(&watched.observer.listeners()[0], "liar", lies).await;
+    soon(watched.observer.until_up("liar")).await;
+    soon(async {
+        while !get(watched.at, "/node?id=liar")
+            .await
+            .body
+            .contains("aemp-rs-")
+        {
+            if get(watched.at, "/node?id=liar")
+                .await
+                .body
+                .contains("emperor")
+                || get(watched.at, "/node?id=liar")
+                    .await
+                    .body
+                    .contains("&lt;script&gt;")
+            {
+                break;
+            }
+        }
+    })
+    .await;
+    for path in [
+        "/",
+        "/connections",
+        "/ports",
+        "/supervision",
+        "/database",
+        "/logs",
+        "/node?id=liar",
+        "/port?id=liar%23a",
+        "/port?id=green%23stolen",
+        "/api/nodes",
+        "/api/ports",
+        "/api/connections",
+        "/api/network",
+        "/api/totals",
+    ] {
+        let page = get(watched.at, path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.body.len() < 8_000_000, "{path}: {}", page.body.len());
+        if !path.starts_with("/api") {
+            assert!(!page.body.contains("<script>"), "{path}");
+            assert!(!page.body.contains('\u{1b}'), "{path}");
+        }
+    }
+    // The others are shown as they are.
+    let green = get(watched.at, "/node?id=green").await.body;
+    assert!(green.contains("aemp-rs-"), "{green}");
+    liar.abort();
+    watched.stop().await;
+}
+
+#[tokio::test]
+async fn nonsense_is_said_to_be_some() {
+    let watched = Watched::start().await;
+    let liar = lie(&watched.observer.listeners()[0], "liar", nonsense).await;
+    soon(watched.observer.until_up("liar")).await;
+    let text = "cannot be understood";
+    soon(async { while !get(watched.at, "/node?id=liar").await.body.contains(text) {} }).await;
+    assert!(get(watched.at, "/").await.body.contains("green"));
+    liar.abort();
+    watched.stop().await;
+}
