@@ -1,6 +1,6 @@
 //! Ports in async code: one task for as long as the handlers of a port wait.
 //!
-//! A *run* ([`work`]) is a future that owns the state of its port, and what the port has in hand. It handles one message
+//! A *run* ([`handle`]) is a future that owns the state of its port, and what the port has in hand. It handles one message
 //! after the other, of plain handlers too, until the queue is empty or the turn is over. Then the port is data again,
 //! and the task rests, if there is a place for it. So the task, the storage of the handlers' futures and the waker are
 //! made once for a queue, and not for each message.
@@ -203,11 +203,11 @@ pub(super) fn run<P: Port>(
         return;
     }
     running.next = Some(code);
-    let mut work = Box::pin(work(running));
-    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(left) => turn.left = left,
+    let mut once = Box::pin(once(running));
+    match once.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready((left, _)) => turn.left = left,
         // The poll could not register for wake-ups. The task polls at once, which does.
-        Poll::Pending => drop(scheduler.spawn(work)),
+        Poll::Pending => drop(scheduler.spawn(stay(once))),
     }
 }
 
@@ -227,27 +227,52 @@ fn give<P: Port>(cell: &Cell<P>, running: Running<P>) -> Result<(), Running<P>> 
     }
 }
 
-/// Handles messages until the port returns to the executor, or ends. Then the task may rest, until the port comes back.
-/// Returns the rest of the turn.
+/// Handles messages until the port returns to the executor, or ends.
+async fn handle<P: Port>(running: &mut Running<P>) {
+    while let Some(place) = running.next.as_ref().map(Code::place) {
+        if place == Place::Last && !running.close() {
+            break;
+        }
+        let ended = drive(running).await;
+        running.next = running.after(ended, place);
+    }
+}
+
+/// A run that begins in place. Returns the rest of the turn, and the place of the task to rest. Apart from `work`,
+/// because a run that need not wait pays for the size of the future.
 #[expect(
     clippy::manual_async_fn,
     reason = "an `async fn` would hold the port twice"
 )]
-fn work<P: Port>(mut running: Running<P>) -> impl Future<Output = usize> + Send + 'static {
+fn once<P: Port>(
+    mut running: Running<P>,
+) -> impl Future<Output = (usize, Option<Owner<P>>)> + Send + 'static {
+    async move {
+        handle(&mut running).await;
+        (running.left, running.rest())
+    }
+}
+
+/// The task of a run that began in place, and of those that follow.
+async fn stay<P: Port>(first: impl Future<Output = (usize, Option<Owner<P>>)> + Send) {
+    let (_, owner) = first.await;
+    let Some(owner) = owner else { return };
+    while let Some(mut running) = owner.next().await {
+        handle(&mut running).await;
+    }
+}
+
+/// The task of a run, and of those that follow.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` would hold the port twice"
+)]
+fn work<P: Port>(mut running: Running<P>) -> impl Future<Output = ()> + Send + 'static {
     async move {
         let mut owner = None;
         loop {
-            while let Some(place) = running.next.as_ref().map(Code::place) {
-                if place == Place::Last && !running.close() {
-                    break;
-                }
-                let ended = drive(&mut running).await;
-                running.next = running.after(ended, place);
-            }
-            let left = running.left;
-            if owner.is_none() {
-                owner = running.rest();
-            }
+            handle(&mut running).await;
+            owner = owner.or_else(|| running.rest());
             // The port may be freed while its task rests.
             drop(running);
             let next = match &owner {
@@ -256,7 +281,7 @@ fn work<P: Port>(mut running: Running<P>) -> impl Future<Output = usize> + Send 
             };
             match next {
                 Some(next) => running = next,
-                None => return left,
+                None => return,
             }
         }
     }
