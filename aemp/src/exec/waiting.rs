@@ -54,7 +54,7 @@ use crate::{
     port::{
         any::AnyPort,
         bound::concurrent,
-        cell::{Cell, Envelope, Queued},
+        cell::{Cell, Envelope, Inner, Queued},
         death,
         queue::Queue,
     },
@@ -549,10 +549,17 @@ impl<P: Port> Running<P> {
         if !self.rests || P::BLOCKING || scheduler.is_timeless() {
             return None;
         }
+        // Another task of the port may rest already.
+        let has_place = |inner: &Inner<P>| {
+            let extras = inner.extras.as_ref();
+            !inner.queue.is_closed() && extras.is_none_or(|extras| extras.resting.is_none())
+        };
+        if !has_place(&self.cell.lock()) {
+            return None;
+        }
         let rest = Rest::enter(&self.cell, scheduler.places())?;
         let mut inner = self.cell.lock();
-        // Another task of the port may rest already.
-        if inner.queue.is_closed() || inner.extras().resting.is_some() {
+        if !has_place(&inner) {
             return None;
         }
         inner.extras().resting = Some(Resting::new(&rest));

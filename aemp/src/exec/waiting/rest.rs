@@ -5,9 +5,9 @@
 //! async handler that will probably wait is *given* to the task, with the port's state. So a resting task is a cache,
 //! which may be closed at any time.
 //!
-//! Each node has at most [`MOST`] resting tasks, so idle ports stay small. A task that comes too late closes one that
-//! has not been used since the last look at it, in turn; if that one has been used, the task that has come ends instead.
-//! The cost is the same for any number of ports.
+//! Each node has at most [`MOST`] resting tasks, so idle ports stay small. A task that comes too late looks at one place:
+//! it takes the place of a task that has ended, and sometimes closes one that has not been used since the last look.
+//! Otherwise the task that has come ends. The cost is the same for any number of ports.
 //!
 //! Left out: blocking ports, whose handlers run on threads of their own, and nodes without a clock of their own
 //! (simulated ones), which must not depend on what happened before.
@@ -28,9 +28,9 @@ use crate::{guard, lock::Lock, message::Port, port::cell::Cell};
 
 /// The greatest number of resting tasks of a node.
 const MOST: usize = 1024;
-/// One of this many tasks that come when all places are taken looks at a place. So ports that are many do not close
-/// each other's tasks all the time.
-const RARELY: usize = 16;
+/// One of this many tasks that come when all places are taken may close another one. So ports that are many do not close
+/// each other's tasks all the time. It has no divisor in common with the number of places, each of which has its turn.
+const RARELY: usize = 17;
 
 /// A task that rests between the runs of its port.
 pub(super) struct Rest<P: Port> {
@@ -198,10 +198,11 @@ impl Places {
             return Some(rest);
         }
         turns.late = turns.late.wrapping_add(1);
-        if !turns.late.is_multiple_of(RARELY) {
+        let at = turns.late % MOST;
+        let is_free = turns.places[at].strong_count() == 0;
+        if !is_free && !turns.late.is_multiple_of(RARELY) {
             return None;
         }
-        let at = turns.late / RARELY % MOST;
         let unused = turns.places[at].upgrade();
         let waker = match &unused {
             Some(rest) if rest.was_used() => return None,
@@ -242,15 +243,18 @@ mod tests {
     fn a_task_that_is_not_used_makes_room() {
         let places = Places::default();
         let enter = || places.enter(Arc::<Fake>::default);
-        let all: Vec<_> = (0..MOST).map(|_| enter().unwrap()).collect();
-        all[1].used.store(true, Ordering::Relaxed);
+        let mut all: Vec<_> = (0..MOST).map(|_| enter().unwrap()).collect();
+        all[RARELY].used.store(true, Ordering::Relaxed);
         let mut late: Vec<_> = (0..3 * RARELY).map(|_| enter()).collect();
         late.retain(Option::is_some);
         let closed: Vec<_> = (0..MOST)
             .filter(|at| all[*at].closed.load(Ordering::Relaxed))
             .collect();
-        assert_eq!(closed, [2, 3], "the second one was used");
+        assert_eq!(closed, [2 * RARELY, 3 * RARELY], "the first one was used");
         assert_eq!(late.len(), closed.len());
+        all[3 * RARELY + 1] = Arc::default();
+        assert!(enter().is_some(), "the place of one that has ended");
+        assert!(enter().is_none());
         assert_eq!(places.0.lock().places.len(), MOST);
     }
 }
