@@ -7,7 +7,8 @@
 //!   read has woken in one step, and runs no handler.
 //! - The *plan* (`plan`) decides how many drainers there are, and when another one starts.
 //! - *Trust* (`pace`) decides where a port may run: in place, in a caller's `poll`, or in a drainer only.
-//! - A *run* (`waiting`) is a task for a port whose async handlers wait. It lasts until the port's queue is empty.
+//! - A *run* (`waiting`) is a task for a port whose async handlers wait. It lasts until the port's queue is empty, and
+//!   then it *rests* (`waiting/rest`).
 //! - A *circle* (`circle`) of handlers that wait for each other's answers is found, and broken.
 //! - The *watch* (`watchdog`) is a thread that notices handlers that do not return.
 //! - The *tallies* (`tally`) count messages and calls for the metrics.

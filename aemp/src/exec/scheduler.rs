@@ -32,6 +32,7 @@ use super::{
     ready::{Lane, Ready, Work},
     seat::{self, Mine, Seat},
     tally::Past,
+    waiting::rest::Places,
     watchdog,
 };
 use crate::{
@@ -59,6 +60,7 @@ struct Shared {
     /// True if the runtime has been found to have no clock.
     clockless: AtomicBool,
     seats: SharedLock<Vec<Arc<Seat>>>,
+    places: Places,
     past: Past,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
@@ -97,6 +99,7 @@ impl Scheduler {
             searches: Arc::default(),
             clockless: AtomicBool::new(false),
             seats: SharedLock::default(),
+            places: Places::default(),
             past: Past::default(),
             #[cfg(feature = "sim")]
             mortal: None,
@@ -221,6 +224,11 @@ impl Scheduler {
             });
             seats.push(Arc::clone(new));
         })
+    }
+
+    /// The places of tasks that rest.
+    pub(super) fn places(&self) -> &Places {
+        &self.0.places
     }
 
     /// The counts that belong to no seat.

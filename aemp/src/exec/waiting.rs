@@ -1,8 +1,9 @@
 //! Ports in async code: one task for as long as the handlers of a port wait.
 //!
-//! A *run* ([`work`]) is a future that owns the state of its port, and what the port has in hand. It handles one message
-//! after the other, of plain handlers too, until the queue is empty or the turn is over. Then the port is data again.
-//! So the task, the storage of the handlers' futures and the waker are made once for a queue, and not for each message.
+//! A *run* ([`handle`]) is a future that owns the state of its port, and what the port has in hand. It handles one message
+//! after the other, of plain handlers too, until the queue is empty or the turn is over. Then the port is data again,
+//! and the task rests, if there is a place for it. So the task, the storage of the handlers' futures and the waker are
+//! made once for a queue, and not for each message.
 //!
 //! - The first poll is made in place, by the drainer or caller that runs the port. A handler that need not wait never
 //!   leaves it. If the handler has waited the last time (`pace::Record`), the run begins as a task at once, without a
@@ -20,8 +21,10 @@
 //!
 //! Alternatives: a task for each message, as before, costs a box, a task and a trip through the injector each. Drainers
 //! that poll the futures would share tokio's budget of one task, and a yielding handler would wait for the
-//! drainer to give way. A task that stays when the queue is empty would cost an idle port its memory. Danger: a handler
-//! that ends in `Ready` again and again takes tokio's budget of its task, as any task's.
+//! drainer to give way. A task for each idle port would cost its memory; so only some of them rest ([`rest`]). Danger: a
+//! handler that ends in `Ready` again and again takes tokio's budget of its task, as any task's.
+
+pub(crate) mod rest;
 
 use std::{
     future::poll_fn,
@@ -51,11 +54,12 @@ use crate::{
     port::{
         any::AnyPort,
         bound::concurrent,
-        cell::{Cell, Envelope, Queued},
+        cell::{Cell, Envelope, Inner, Queued},
         death,
         queue::Queue,
     },
 };
+use rest::{Owner, Rest, Resting};
 
 /// The async code that a port runs next.
 pub(crate) enum Code<M> {
@@ -162,6 +166,8 @@ struct Running<P: Port> {
     queue: Queued<P>,
     /// True if the present handler has waited.
     waited: bool,
+    /// True if a handler of a message has waited in this run, so that the next one probably will.
+    rests: bool,
     /// True if the port may have the waker of this task.
     noted: bool,
     /// The messages that are left of the turn.
@@ -182,6 +188,7 @@ pub(super) fn run<P: Port>(
         next: None,
         queue,
         waited: false,
+        rests: false,
         noted: false,
         left: turn.left,
     };
@@ -190,33 +197,93 @@ pub(super) fn run<P: Port>(
     let waits = P::record().waits(code.handler()) && !scheduler.is_timeless();
     if waits && code.place() == Place::Between && cell.manner() != Manner::Blocking {
         running.next = Some(code);
-        scheduler.spawn(work(running));
+        if let Err(running) = give(cell, running) {
+            scheduler.spawn(work(running));
+        }
         return;
     }
     running.next = Some(code);
-    let mut work = Box::pin(work(running));
-    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(left) => turn.left = left,
+    let mut once = Box::pin(once(running));
+    match once.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready((left, _)) => turn.left = left,
         // The poll could not register for wake-ups. The task polls at once, which does.
-        Poll::Pending => drop(scheduler.spawn(work)),
+        Poll::Pending => drop(scheduler.spawn(stay(once))),
     }
 }
 
-/// Handles messages until the port returns to the executor, or ends. Returns the rest of the turn.
+/// Continues in the port's task, if it rests.
+fn give<P: Port>(cell: &Cell<P>, running: Running<P>) -> Result<(), Running<P>> {
+    let task = {
+        let inner = cell.lock();
+        let resting = inner
+            .extras
+            .as_ref()
+            .and_then(|extras| extras.resting.as_ref());
+        resting.and_then(Resting::task::<P>)
+    };
+    match task {
+        Some(task) => task.give(running),
+        None => Err(running),
+    }
+}
+
+/// Handles messages until the port returns to the executor, or ends.
+async fn handle<P: Port>(running: &mut Running<P>) {
+    while let Some(place) = running.next.as_ref().map(Code::place) {
+        if place == Place::Last && !running.close() {
+            break;
+        }
+        let ended = drive(running).await;
+        running.next = running.after(ended, place);
+    }
+}
+
+/// A run that begins in place. Returns the rest of the turn, and the place of the task to rest. Apart from `work`,
+/// because a run that need not wait pays for the size of the future.
 #[expect(
     clippy::manual_async_fn,
     reason = "an `async fn` would hold the port twice"
 )]
-fn work<P: Port>(mut running: Running<P>) -> impl Future<Output = usize> + Send + 'static {
+fn once<P: Port>(
+    mut running: Running<P>,
+) -> impl Future<Output = (usize, Option<Owner<P>>)> + Send + 'static {
     async move {
-        while let Some(place) = running.next.as_ref().map(Code::place) {
-            if place == Place::Last && !running.close() {
-                break;
+        handle(&mut running).await;
+        (running.left, running.rest())
+    }
+}
+
+/// The task of a run that began in place, and of those that follow.
+async fn stay<P: Port>(first: impl Future<Output = (usize, Option<Owner<P>>)> + Send) {
+    let (_, owner) = first.await;
+    let Some(owner) = owner else { return };
+    while let Some(mut running) = owner.next().await {
+        handle(&mut running).await;
+    }
+}
+
+/// The task of a run, and of those that follow.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` would hold the port twice"
+)]
+fn work<P: Port>(mut running: Running<P>) -> impl Future<Output = ()> + Send + 'static {
+    async move {
+        let mut owner = None;
+        loop {
+            handle(&mut running).await;
+            owner = owner.or_else(|| running.rest());
+            // The port may be freed while its task rests.
+            drop(running);
+            let next = match &owner {
+                Some(owner) => Owner::next(owner).await,
+                None => None,
+            };
+            match next {
+                Some(next) => running = next,
+                None => return,
             }
-            let ended = drive(&mut running).await;
-            running.next = running.after(ended, place);
         }
-        running.left
     }
 }
 
@@ -230,6 +297,7 @@ async fn drive<P: Port>(running: &mut Running<P>) -> Ended {
         waited,
         noted,
         left,
+        ..
     } = running
     else {
         unreachable!("the state is there until the end of the run");
@@ -377,8 +445,9 @@ impl<P: Port> Running<P> {
         true
     }
 
-    /// Ends the wait, and takes the next message. Returns whether the port lives.
-    fn move_in(&mut self) -> bool {
+    /// Ends the wait, and takes the next message. If there is none and the run `goes_on`, the port becomes idle. Returns
+    /// whether the port is still in this run.
+    fn move_in(&mut self, goes_on: bool) -> bool {
         let mut inner = self.cell.lock();
         if inner.queue.is_dead() {
             drop(inner);
@@ -393,12 +462,17 @@ impl<P: Port> Running<P> {
         // Without a next message the run probably ends now.
         self.noted = next.is_some();
         let waker = extras.waiting.take_if(|_| next.is_none());
+        let is_idle = next.is_none() && goes_on;
+        let unused = is_idle.then(|| mem::replace(&mut inner.queue, Queue::Idle));
+        if is_idle {
+            inner.state = self.state.take();
+        }
         drop(inner);
         room.wake();
-        drop((asked, waker));
+        drop((asked, waker, unused));
         self.queue = next.map_or(Queue::Empty, Queue::One);
         (self.waited, self.left) = (false, TURN);
-        true
+        !is_idle
     }
 
     /// The port has perished: drops its state and what it has in hand.
@@ -409,12 +483,17 @@ impl<P: Port> Running<P> {
 
     /// Ends the port, or continues with the next async handler. `None` if the run is over.
     fn after(&mut self, ended: Ended, place: Place) -> Option<Code<P::Msg>> {
-        if self.waited && !self.move_in() {
+        let goes_on = match (&ended, place) {
+            (Ended::Returned, Place::First | Place::Between) => true,
+            (Ended::Cancelled, Place::Between) => true,
+            _ => false,
+        };
+        self.rests |= self.waited && place == Place::Between;
+        if self.waited && !self.move_in(goes_on) {
             return None;
         }
         let end = match (ended, place) {
-            (Ended::Returned, Place::First | Place::Between)
-            | (Ended::Cancelled, Place::Between) => return self.next(),
+            _ if goes_on => return self.next(),
             // Without its start, the port must not handle the messages before the kill.
             (Ended::Cancelled, Place::First) => {
                 Ended::Panicked(self.cell.queued_kill().unwrap_or_default())
@@ -435,7 +514,7 @@ impl<P: Port> Running<P> {
                 }
                 death::die(&self.cell, Some(state), queue, &reason);
             }
-            Ended::Returned | Ended::Cancelled => unreachable!("the run goes on"),
+            Ended::Returned | Ended::Cancelled => unreachable!("the run would go on"),
         }
         None
     }
@@ -462,6 +541,29 @@ impl<P: Port> Running<P> {
         let (state, queue, code) = work::proceed(&cell, state, queue, &mut turn)?;
         (self.state, self.queue, self.left) = (Some(state), queue, turn.left);
         Some(code)
+    }
+
+    /// A place for the task to rest.
+    fn rest(&self) -> Option<Owner<P>> {
+        let scheduler = self.cell.node().scheduler();
+        if !self.rests || P::BLOCKING || scheduler.is_timeless() {
+            return None;
+        }
+        // Another task of the port may rest already.
+        let has_place = |inner: &Inner<P>| {
+            let extras = inner.extras.as_ref();
+            !inner.queue.is_closed() && extras.is_none_or(|extras| extras.resting.is_none())
+        };
+        if !has_place(&self.cell.lock()) {
+            return None;
+        }
+        let rest = Rest::enter(&self.cell, scheduler.places())?;
+        let mut inner = self.cell.lock();
+        if !has_place(&inner) {
+            return None;
+        }
+        inner.extras().resting = Some(Resting::new(&rest));
+        Some(Owner(rest))
     }
 
     /// Returns the port to the executor.

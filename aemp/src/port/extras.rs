@@ -12,7 +12,12 @@ use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 use super::{
     bound::concurrent::Concurrent, credit::Bound, idle::Idle, monitor::Action, slot::Caller,
 };
-use crate::{Cx, Reason, exec::circle::Asker, guard, process::Mailbox};
+use crate::{
+    Cx, Reason,
+    exec::{circle::Asker, waiting::rest::Resting},
+    guard,
+    process::Mailbox,
+};
 use aemp_proto::register::Register;
 
 /// Code to run in a port's context.
@@ -36,6 +41,8 @@ pub(crate) struct Extras {
     pub(crate) killed: Option<Reason>,
     /// The task that is to see a kill, while async code of the port waits.
     pub(crate) waiting: Option<Waker>,
+    /// The task of the last run, if it rests.
+    pub(crate) resting: Option<Resting>,
     /// The number of the handler that waits, if it can be asked what it waits for (`exec::circle`).
     pub(crate) handling: Option<u32>,
     /// The init function of a port that is being spawned.

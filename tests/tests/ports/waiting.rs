@@ -4,11 +4,12 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use aemp::{Cx, Local, port};
 use tokio::{
+    runtime::Handle,
     sync::{Notify, oneshot},
     time::sleep,
 };
 
-use crate::{Journal, Recorder, death_by, node, on_both, settle, watch, within};
+use crate::{Journal, Recorder, death_by, node, on_both, settle, until, watch, within};
 
 /// Waits, one way or another.
 #[derive(Default)]
@@ -158,6 +159,46 @@ fn one_task_handles_a_queue_whose_handlers_wait() {
             assert!(tasks.iter().all(|task| *task == tasks[0]), "{tasks:?}");
         }
     });
+}
+
+/// The task is as good as new for each message, and ends with the port.
+#[tokio::test]
+async fn the_task_of_an_idle_port_rests() {
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let (journal, node, before) = (Journal::default(), node(), tasks());
+    let ports: Vec<_> = (0..2).map(|_| node.port(slow(&journal))).collect();
+    for (port, resting) in ports.iter().zip(1..) {
+        // At first, handlers are not known to wait.
+        for _ in 0..10 {
+            port.task();
+            settle(port).await;
+            until(|| tasks() == before + resting).await;
+        }
+        let ids = journal.take();
+        assert_eq!(ids.len(), 10);
+        assert!(ids[1..].iter().all(|id| *id == ids[1]), "{ids:?}");
+    }
+    for (port, killed) in ports.iter().zip(1..) {
+        port.kill("no task without a port");
+        until(|| tasks() == before + ports.len() - killed).await;
+    }
+}
+
+/// Ports beyond the limit are handled all the same, and the tasks of the others go on.
+#[tokio::test]
+async fn resting_tasks_are_limited() {
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let (journal, node, before) = (Journal::default(), node(), tasks());
+    let ports: Vec<_> = (0..3_000).map(|_| node.port(slow(&journal))).collect();
+    for _ in 0..3 {
+        ports.iter().for_each(|port| drop(port.task()));
+        for port in &ports {
+            settle(port).await;
+        }
+        assert_eq!(journal.take().len(), ports.len());
+    }
+    until(|| tasks() <= before + 1024).await;
+    assert!(tasks() > before + 1000, "{}", tasks());
 }
 
 #[test]
