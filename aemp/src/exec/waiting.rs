@@ -454,7 +454,7 @@ impl<P: Port> Running<P> {
             self.discard();
             return false;
         }
-        let next = inner.queue.pop();
+        let next = inner.next_envelope();
         let room = inner.has_in_hand(usize::from(next.is_some()));
         let extras = inner.extras();
         extras.handling = None;

@@ -93,6 +93,17 @@ impl<P: Port> Inner<P> {
         self.extras.as_ref()?.killed.as_ref()
     }
 
+    /// Takes the next envelope, by its class if the port type has urgent messages.
+    pub(crate) fn next_envelope(&mut self) -> Option<Envelope<P::Msg>> {
+        if !P::URGENT {
+            return self.queue.pop();
+        }
+        match self.queue.take_next(Envelope::is_end) {
+            Queue::One(envelope) => Some(envelope),
+            _ => None,
+        }
+    }
+
     /// True if a kill or a stop is queued. Known of port types with urgent messages.
     fn is_ending(&self) -> bool {
         let extras = self.extras.as_ref();

@@ -158,12 +158,17 @@ impl<E> Queue<E> {
         }
     }
 
-    /// The first envelope.
+    /// The first envelope, of a queue without lanes.
     pub(crate) fn first(&self) -> Option<&E> {
         match self {
             Self::Many(envelopes) => envelopes.front(),
             Self::One(envelope) => Some(envelope),
-            Self::Idle | Self::Empty | Self::Stopped | Self::Dying(_) | Self::Dead(_) => None,
+            Self::Idle
+            | Self::Empty
+            | Self::Stopped
+            | Self::Dying(_)
+            | Self::Dead(_)
+            | Self::Lanes(_) => None,
         }
     }
 
