@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -60,6 +60,8 @@ struct Shared {
     clockless: AtomicBool,
     seats: SharedLock<Vec<Arc<Seat>>>,
     past: Past,
+    /// The number of calls that were not handled, because nobody waited for them any more.
+    unwanted: AtomicU64,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
 }
@@ -98,6 +100,7 @@ impl Scheduler {
             clockless: AtomicBool::new(false),
             seats: SharedLock::default(),
             past: Past::default(),
+            unwanted: AtomicU64::new(0),
             #[cfg(feature = "sim")]
             mortal: None,
         }))
@@ -226,6 +229,11 @@ impl Scheduler {
     /// The counts that belong to no seat.
     pub(crate) fn past(&self) -> &Past {
         &self.0.past
+    }
+
+    /// The number of calls that were not handled, because nobody waited for them any more.
+    pub(crate) fn unwanted(&self) -> &AtomicU64 {
+        &self.0.unwanted
     }
 
     /// The counts of all seats, also of those that are gone.
