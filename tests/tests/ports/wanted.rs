@@ -161,7 +161,7 @@ async fn a_call_whose_deadline_is_over_is_not_handled() {
     let (port, oracle) = busy(&node).await;
     let calls = [port.guess(1), port.always(2)].map(|call| tokio::spawn(call.timeout(SECOND)));
     let untyped = cal!(node, port.id(), "guess", 3).timeout(SECOND);
-    let untyped = tokio::spawn(async move { untyped.await });
+    let untyped = tokio::spawn(untyped);
     for call in calls {
         let error = call.await.unwrap().unwrap_err();
         assert!(matches!(error, CallError::Timeout), "{error}");
