@@ -42,6 +42,8 @@ pub(crate) struct RcvArgs {
     pub(crate) concurrent: Option<(Ident, Expr)>,
     /// The word `urgent`, if it is there: the message is handled before others.
     pub(crate) urgent: Option<Ident>,
+    /// The word `wanted`, if it is there: a call is handled only if its caller still waits.
+    pub(crate) wanted: Option<Ident>,
 }
 
 /// The words about the answer of a handler, as far as they are there.
@@ -124,7 +126,7 @@ impl RcvArgs {
             let tag = tag(input)?;
             return self.set_tag(tag.span(), RcvTag::Text(tag));
         }
-        let known = "`\"tag\"`, `tag = \"tag\"`, `default`, `try`, `send`, `call`, `urgent` and `concurrent = 8`";
+        let known = "`\"tag\"`, `tag = \"tag\"`, `default`, `try`, `send`, `call`, `urgent`, `wanted` and `concurrent = 8`";
         option(input, known, &mut |key, value| {
             match &*key.to_string() {
                 "tag" => self.set_tag(key.span(), RcvTag::Text(assigned(key, value, tag)?))?,
@@ -133,6 +135,7 @@ impl RcvArgs {
                 "send" => self.words.sends = Some(key.clone()),
                 "call" => self.words.calls = Some(key.clone()),
                 "urgent" => self.urgent = Some(key.clone()),
+                "wanted" => self.wanted = Some(key.clone()),
                 "concurrent" => {
                     let limit = assigned(key, value, |input| input.parse())?;
                     self.concurrent = Some((key.clone(), limit));

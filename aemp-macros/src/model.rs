@@ -92,6 +92,8 @@ pub(crate) struct Handler {
     pub(crate) way: Way,
     /// True if its messages are handled before others.
     pub(crate) urgent: bool,
+    /// True if a call is handled only if its caller still waits.
+    pub(crate) wanted: bool,
     /// The parameters in the order of the declaration, without `self`.
     pub(crate) params: Vec<Param>,
     pub(crate) answer: Answer,

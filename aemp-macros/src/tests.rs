@@ -86,6 +86,32 @@ fn port_with_urgent_handlers() {
 }
 
 #[test]
+fn port_with_handlers_of_wanted_calls() {
+    let item = quote! {
+        impl Oracle {
+            #[rcv(wanted)]
+            fn guess(&self, n: u32) -> u32 {
+                n
+            }
+
+            #[rcv(wanted)]
+            async fn think(&self, cx: &mut Cx<'_>) -> u32 {
+                7
+            }
+
+            #[rcv(wanted, concurrent = 2)]
+            async fn look(&self) -> u32 {
+                7
+            }
+
+            #[rcv(wanted, concurrent = 2)]
+            async fn later(&self, reply: Reply<u32>) {}
+        }
+    };
+    assert_snapshot!(pretty(&port_block(TokenStream::new(), item)));
+}
+
+#[test]
 fn port_of_generic_type() {
     let item = quote! {
         impl<K: Ord, V, const N: usize> Store<K, V, N> where V: Clone {

@@ -85,6 +85,7 @@
 //! | a computation, or blocking code, while the port goes on | [`Cx::blocking`] |
 //! | time limits of calls, for one call or for all of a node | [`Call::timeout`], [`NodeBuilder::call_timeout`], [`handbook::calls`] |
 //! | to see how long a caller still waits, or that it has left | [`Cx::deadline`], [`Cx::cancelled`]; [`Reply::deadline`], [`Reply::closed`] |
+//! | calls that are not handled if nobody waits for them any more | [`#[rcv(wanted)]`](macro@port#calls-that-nobody-waits-for), [`handbook::calls`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |

@@ -42,6 +42,7 @@ pub(crate) mod stop;
 pub(crate) mod table;
 pub(crate) mod untyped;
 pub(crate) mod urgent;
+pub(crate) mod wanted;
 
 pub use bound::{Blocking, Psub, Timer};
 pub use call::{Call, ValueCall};

@@ -23,7 +23,8 @@ pub use crate::{
     message::{Returns, Unread},
     port::{
         Answering, UntypedMsg,
-        bound::concurrent::{Beside, Done, concurrent},
+        bound::concurrent::{Beside, Done, concurrent, concurrent_wanted},
+        wanted::wanted,
     },
     process::{
         Inbox,

@@ -257,6 +257,15 @@ fn concurrent(shape: &Shape<'_>, handler: &Handler, number: u32, way: &Concurren
             (quote!(__reply), quote!(#answered), body)
         }
     };
+    let (concurrent, wanted) = match &handler.answer {
+        Answer::Returned(_) if handler.wanted => (quote!(concurrent_wanted::<Self, _, _>), None),
+        _ => {
+            let over = quote!(#p::Done::new(__cx, ::core::result::Result::Ok(())));
+            let wanted = wanted(shape, handler, &over);
+            let wanted = wanted.map(|wanted| quote!(let __cx = #p::Beside::cx(&__beside); #wanted));
+            (quote!(concurrent), wanted)
+        }
+    };
     quote! {
         #(#cfgs)*
         #pattern => {
@@ -264,7 +273,8 @@ fn concurrent(shape: &Shape<'_>, handler: &Handler, number: u32, way: &Concurren
             #hold
             #copy
             let __limit: usize = #limit;
-            #p::concurrent(__cx, #number, __limit, #reply, move |__beside| async move {
+            #p::#concurrent(__cx, #number, __limit, #reply, move |__beside| async move {
+                #wanted
                 let mut __here = #p::Beside::cx(&__beside);
                 let __done: ::core::result::Result<#ty, #p::Reason> = {
                     let __cx = &mut __here;
@@ -276,6 +286,24 @@ fn concurrent(shape: &Shape<'_>, handler: &Handler, number: u32, way: &Concurren
     }
 }
 
+/// Leaves an arm with `over` if nobody waits for the answer of its call any more. The number is that of
+/// `Message::handler`.
+fn wanted(shape: &Shape<'_>, handler: &Handler, over: &TokenStream) -> Option<TokenStream> {
+    let (p, number) = (&shape.model.krate, number(shape, handler)?);
+    let wanted = quote! {
+        let ::core::option::Option::Some(__reply) = #p::wanted::<Self, _>(&__cx, #number, __reply) else {
+            return #over;
+        };
+    };
+    handler.wanted.then_some(wanted)
+}
+
+fn number(shape: &Shape<'_>, handler: &Handler) -> Option<u32> {
+    let mut numbered = (0u32..).zip(&shape.model.handlers);
+    let found = numbered.find(|(_, other)| ptr::eq(*other, handler));
+    found.map(|(number, _)| number)
+}
+
 /// The arm that calls a handler.
 fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
     let (p, msg) = (&shape.model.krate, &shape.model.msg);
@@ -285,7 +313,8 @@ fn arm(shape: &Shape<'_>, handler: &Handler) -> TokenStream {
         .takes_origin()
         .then(|| quote!(let __origin = #p::origin(__cx)?;));
     let body = outcome(shape, handler);
-    quote!(#(#cfgs)* #pattern => { #origin #body })
+    let wanted = wanted(shape, handler, &quote!(::core::result::Result::Ok(())));
+    quote!(#(#cfgs)* #pattern => { #wanted #origin #body })
 }
 
 /// Calls the method, and uses the return value as the handler's kind of answer demands.

@@ -85,12 +85,14 @@ fn signature(
         words,
         concurrent,
         urgent,
+        wanted,
     } = said;
-    if let (Some(word), Context::Protocol) = (&urgent, context) {
-        errors.at(
-            word,
-            "the queue is elsewhere: `urgent` belongs into its `#[port]`",
-        );
+    if let Context::Protocol = context {
+        for word in urgent.iter().chain(&wanted) {
+            let message =
+                format_args!("the queue is elsewhere: `{word}` belongs into its `#[port]`");
+            errors.at(word, message);
+        }
     }
     let way = match concurrent {
         Some((word, limit)) => concurrency(context, &word, limit, sig, errors),
@@ -131,6 +133,9 @@ fn signature(
             returned.map_or(Answer::Nothing(Ending::Plain), Answer::Returned)
         }
     };
+    if let (Some(word), Context::Port { .. }, Answer::Nothing(_)) = (&wanted, context, &answer) {
+        errors.at(word, WANTED_SENT);
+    }
     if let Context::Port { port, .. } = context {
         write_self_out(port, &mut params, &mut answer);
     }
@@ -142,6 +147,7 @@ fn signature(
         docs: attrs::docs(attributes),
         way,
         urgent: urgent.is_some(),
+        wanted: wanted.is_some(),
         params,
         answer,
     }
@@ -361,6 +367,9 @@ const SEND_AND_REPLY: &str = "the `Reply` answers: remove `send`, or the paramet
 
 const SEND_ALONE: &str = "`send` belongs to `try`: `#[rcv(try, send)]` is for a handler that answers nothing and \
      whose error kills the port; one that returns nothing is sent to anyway";
+
+const WANTED_SENT: &str = "`wanted` is for calls, whose callers may leave: a message that is sent is always handled, so remove it, \
+     or write `#[rcv(wanted, call)]` if callers wait until it is handled";
 
 const RETURN_AND_REPLY: &str = "either the return value answers or the `Reply` does: remove one of them, or write \
      `#[rcv(try)]` if it returns a `Result<(), E>` whose error kills the port";

@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -62,6 +62,8 @@ struct Shared {
     seats: SharedLock<Vec<Arc<Seat>>>,
     places: Places,
     past: Past,
+    /// The number of calls that were not handled, because nobody waited for them any more.
+    unwanted: AtomicU64,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
 }
@@ -101,6 +103,7 @@ impl Scheduler {
             seats: SharedLock::default(),
             places: Places::default(),
             past: Past::default(),
+            unwanted: AtomicU64::new(0),
             #[cfg(feature = "sim")]
             mortal: None,
         }))
@@ -234,6 +237,11 @@ impl Scheduler {
     /// The counts that belong to no seat.
     pub(crate) fn past(&self) -> &Past {
         &self.0.past
+    }
+
+    /// The number of calls that were not handled, because nobody waited for them any more.
+    pub(crate) fn unwanted(&self) -> &AtomicU64 {
+        &self.0.unwanted
     }
 
     /// The counts of all seats, also of those that are gone.

@@ -33,7 +33,7 @@ mod types;
 #[path = "tally/none.rs"]
 mod counts;
 
-pub(crate) use counts::{CallMeter, Past, Tallies, Tally, Timer};
+pub(crate) use counts::{CallMeter, Past, Tallies, Tally, Timer, unwanted};
 #[cfg(feature = "metrics")]
 pub(crate) use sum::{HandlerSum, Sum, Times};
 #[cfg(feature = "metrics")]

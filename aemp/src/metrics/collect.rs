@@ -157,7 +157,7 @@ fn lives(node: &Node) -> Vec<Metric> {
 }
 
 /// Messages and calls.
-fn handled(node: &Node) -> [Metric; 4] {
+fn handled(node: &Node) -> [Metric; 5] {
     let sum = node.scheduler().sum();
     let mut handlers = BTreeMap::<(String, &'static str), HandlerSum>::new();
     for (number, of_type) in &sum.types {
@@ -165,22 +165,35 @@ fn handled(node: &Node) -> [Metric; 4] {
             // Two types with the same name are one.
             let of_name = handlers.entry(tally::named(*number, place)).or_default();
             of_name.handled += handler.handled;
+            of_name.unwanted += handler.unwanted;
             of_name.times.add(&handler.times);
         }
     }
     let all = [
         &catalogue::MESSAGES,
         &catalogue::HANDLER,
+        &catalogue::UNWANTED,
         &catalogue::CALLS,
         &catalogue::CALL,
     ];
-    let [mut messages, mut times, mut calls, mut call_times] = all.map(metric);
+    let [
+        mut messages,
+        mut times,
+        mut unwanted,
+        mut calls,
+        mut call_times,
+    ] = all.map(metric);
     for ((name, handler), sum) in handlers.into_iter().filter(|(_, sum)| sum.handled > 0) {
         let labels = [&*name, handler];
         messages
             .samples
             .push(sample(labels, Reading::Count(sum.handled)));
         times.samples.push(sample(labels, classes(&sum.times)));
+        if sum.unwanted > 0 {
+            unwanted
+                .samples
+                .push(sample(labels, Reading::Count(sum.unwanted)));
+        }
     }
     for (target, ends) in ["local", "remote"].into_iter().zip(&sum.calls) {
         for (end, sum) in CallEnd::ALL.into_iter().zip(ends) {
@@ -193,7 +206,7 @@ fn handled(node: &Node) -> [Metric; 4] {
             }
         }
     }
-    [messages, times, calls, call_times]
+    [messages, times, unwanted, calls, call_times]
 }
 
 fn executor(node: &Node) -> Vec<Metric> {

@@ -166,6 +166,21 @@ impl<M: Message> Envelope<M> {
     }
 }
 
+impl<M: Message> Envelope<M> {
+    /// The class of a message that has been decoded. Everything else is ordinary.
+    fn class<P: Port<Msg = M>>(&self) -> Class {
+        let handler = match self {
+            Self::User(message) => message.handler(),
+            Self::From(from) => from.1.handler(),
+            _ => return Class::Ordinary,
+        };
+        match P::is_urgent(handler) {
+            true => Class::Urgent,
+            false => Class::Ordinary,
+        }
+    }
+}
+
 impl<M> Envelope<M> {
     /// True if the port ends with it.
     fn is_end(&self) -> bool {
@@ -254,11 +269,7 @@ impl<P: Port> Cell<P> {
     #[inline(always)]
     fn enqueue(&self, envelope: Envelope<P::Msg>) -> Pushed {
         if P::URGENT {
-            let class = match P::is_urgent(envelope.handler()) {
-                true => Class::Urgent,
-                false => Class::Ordinary,
-            };
-            return self.enqueue_as(class, envelope);
+            return self.enqueue_as(envelope.class::<P>(), envelope);
         }
         let mut inner = self.lock_politely();
         if inner.queue.is_closed() {

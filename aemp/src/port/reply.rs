@@ -22,7 +22,10 @@ use tokio::time::Instant;
 
 pub(crate) use self::{caller::FarCaller, far::FarReply, port::LocalReply};
 use super::slot::{Caller, Outcome, Slot};
-use crate::message::{Decoding, Encoding};
+use crate::{
+    CallError,
+    message::{Decoding, Encoding},
+};
 
 /// The callee's end of one call, with which a handler answers.
 ///
@@ -206,6 +209,24 @@ impl<T> Reply<T> {
             To::Nobody => None,
             To::Slot(slot) => slot.deadline(),
             To::Far(far) => far.reply.deadline(),
+        }
+    }
+
+    /// False if it is known that nobody waits for the answer of a call. A message that was sent has none.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let is_left = match &self.0 {
+            To::Nobody => false,
+            To::Slot(slot) => slot.is_left(),
+            To::Far(far) => far.reply.is_left(),
+        };
+        !is_left && self.deadline().is_none_or(|over| Instant::now() < over)
+    }
+
+    /// Ends a call whose caller has left or whose deadline is over. Nothing is sent: a caller on another node has a
+    /// limit of its own.
+    pub(crate) fn give_up(mut self) {
+        if let To::Slot(slot) = mem::replace(&mut self.0, To::Nobody) {
+            slot.fail(CallError::Timeout);
         }
     }
 

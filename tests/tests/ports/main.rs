@@ -38,6 +38,7 @@ mod timers;
 mod topics;
 mod urgent;
 mod waiting;
+mod wanted;
 mod work;
 
 use std::{

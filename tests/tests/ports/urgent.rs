@@ -320,3 +320,106 @@ fn a_default_handler_may_be_urgent() {
         assert_eq!(net.0.take(), ["something", "known"]);
     });
 }
+
+/// Code in the context of a port has the number that handlers from the 24th on share.
+#[test]
+fn code_is_ordinary_also_in_a_port_with_many_handlers() {
+    #[derive(Clone, Default)]
+    struct Many(Journal, Arc<Notify>, Arc<Notify>);
+
+    #[port]
+    impl Many {
+        #[rcv]
+        fn m0(&self) {}
+
+        #[rcv]
+        fn m1(&self) {}
+
+        #[rcv]
+        fn m2(&self) {}
+
+        #[rcv]
+        fn m3(&self) {}
+
+        #[rcv]
+        fn m4(&self) {}
+
+        #[rcv]
+        fn m5(&self) {}
+
+        #[rcv]
+        fn m6(&self) {}
+
+        #[rcv]
+        fn m7(&self) {}
+
+        #[rcv]
+        fn m8(&self) {}
+
+        #[rcv]
+        fn m9(&self) {}
+
+        #[rcv]
+        fn m10(&self) {}
+
+        #[rcv]
+        fn m11(&self) {}
+
+        #[rcv]
+        fn m12(&self) {}
+
+        #[rcv]
+        fn m13(&self) {}
+
+        #[rcv]
+        fn m14(&self) {}
+
+        #[rcv]
+        fn m15(&self) {}
+
+        #[rcv]
+        fn m16(&self) {}
+
+        #[rcv]
+        fn m17(&self) {}
+
+        #[rcv]
+        fn m18(&self) {}
+
+        #[rcv]
+        fn m19(&self) {}
+
+        #[rcv]
+        fn m20(&self) {}
+
+        #[rcv]
+        fn m21(&self) {}
+
+        #[rcv]
+        fn m22(&self) {}
+
+        #[rcv(urgent)]
+        fn last(&self) {
+            self.0.note("last");
+        }
+
+        #[rcv]
+        async fn hold(&mut self) {
+            self.1.notify_one();
+            self.2.notified().await;
+        }
+    }
+
+    on_both(async || {
+        let many = Many::default();
+        let port = node().port(many.clone());
+        port.hold();
+        many.1.notified().await;
+        let journal = many.0.clone();
+        port.peval(move |_: &mut Cx<'_>| journal.note("code"));
+        port.last();
+        many.2.notify_one();
+        settle(&port).await;
+        assert_eq!(many.0.take(), ["last", "code"]);
+    });
+}

@@ -13,6 +13,7 @@ mod streams;
 mod supervisor;
 mod topics;
 mod urgent;
+mod wanted;
 mod work;
 
 use std::{

@@ -76,6 +76,8 @@ struct HandlerCounts {
     handled: Count,
     /// The value of `handled` up to which messages have been weighed.
     weighed: Count,
+    /// The calls among them that were not handled, because nobody waited for them any more.
+    unwanted: Count,
     times: TimeCounts,
 }
 
@@ -137,6 +139,7 @@ impl Tallies {
             sums.resize_with(handlers.len(), Default::default);
             for (sum, counts) in sums.iter_mut().zip(handlers) {
                 sum.handled += counts.handled.get();
+                sum.unwanted += counts.unwanted.get();
                 sum.times.add(&counts.times.get());
             }
         }
@@ -189,6 +192,27 @@ impl Tally<'_> {
             self.handler(handler).times.add(weight.0, took);
         }
     }
+}
+
+/// Counts a call that is not handled.
+#[cold]
+pub(crate) fn unwanted<P: Port>(node: &Node, handler: u32) {
+    let counted = seat::with(node.scheduler().address(), |seat| {
+        seat.tallies.of::<P>().handler(handler).unwanted.add(1);
+    });
+    if counted.is_some() {
+        return;
+    }
+    // A concurrent handler is in a task, whose thread may have no seat.
+    let number = match P::record().number() {
+        number if number.get() == 0 => number.give::<P>(),
+        number => number.get(),
+    };
+    let mut past = node.scheduler().past().ended.lock();
+    let sums = past.types.entry(number).or_default();
+    let own = types::handlers(number);
+    sums.resize_with(own + 1, Default::default);
+    sums[(handler as usize).min(own)].unwanted += 1;
 }
 
 /// The time of an async handler, which may end on another thread.

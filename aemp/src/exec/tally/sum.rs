@@ -17,6 +17,7 @@ pub(crate) struct Sum {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HandlerSum {
     pub(crate) handled: u64,
+    pub(crate) unwanted: u64,
     pub(crate) times: Times,
 }
 

@@ -1,6 +1,9 @@
 //! The answering side of an inspection.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{
+    cmp::Reverse,
+    sync::{Arc, atomic::Ordering},
+};
 
 use aemp_codec::{Map, PortId, Value, to_value};
 use serde::Serialize;
@@ -129,6 +132,7 @@ impl Node {
             master,
             secure: self.0.rules.secure || self.0.rules.allow.is_some(),
             ports: self.port_count() as u64,
+            unwanted_calls: self.scheduler().unwanted().load(Ordering::Relaxed),
             process: std::process::id(),
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             memory: memory(),

@@ -38,11 +38,11 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::start;
 use crate::{
-    Cx, Reason, Reply,
+    Cx, Node, Reason, Reply,
     exec::{current, drainer::Occupied},
     guard::{self, Held},
     lock::Lock,
-    message::Origin,
+    message::{Origin, Port},
     port::{
         any::AnyPort,
         cell::Waiters,
@@ -50,6 +50,7 @@ use crate::{
         extras::{Content, Extras, Kept},
         monitor,
         reply::Answered,
+        wanted,
     },
 };
 
@@ -323,6 +324,41 @@ pub fn concurrent<T: Send + 'static, F>(
 where
     F: Future<Output = Done<T>> + Send + 'static,
 {
+    beside(cx, handler, limit, reply, None, make)
+}
+
+/// As [`concurrent`], for a handler that is not run if nobody waits for its answer when it has its place.
+///
+/// # Errors
+///
+/// As [`concurrent`].
+pub fn concurrent_wanted<P: Port, T: Send + 'static, F>(
+    cx: &Cx<'_>,
+    handler: u32,
+    limit: usize,
+    reply: Reply<T>,
+    make: impl FnOnce(Beside) -> F,
+) -> Result<(), Reason>
+where
+    F: Future<Output = Done<T>> + Send + 'static,
+{
+    beside(cx, handler, limit, reply, Some(wanted::skip::<P>), make)
+}
+
+/// Counts a call that is not handled.
+type Skip = fn(&Node, u32);
+
+fn beside<T: Send + 'static, F>(
+    cx: &Cx<'_>,
+    handler: u32,
+    limit: usize,
+    reply: Reply<T>,
+    skip: Option<Skip>,
+    make: impl FnOnce(Beside) -> F,
+) -> Result<(), Reason>
+where
+    F: Future<Output = Done<T>> + Send + 'static,
+{
     let (port, reply) = (cx.arc(), Arc::new(reply));
     let call: Arc<dyn Answered> = Arc::<Reply<T>>::clone(&reply);
     let beside = Beside {
@@ -330,7 +366,12 @@ where
         origin: cx.origin(),
         call,
     };
-    let work = finish(Arc::downgrade(&port), reply, make(beside));
+    let work = finish(
+        Arc::downgrade(&port),
+        reply,
+        skip.map(|skip| (skip, handler)),
+        make(beside),
+    );
     let work: Held<Work> = Held::new(Box::pin(work));
     let work = Arc::new(Running(Lock::new(Stage::Rests(work))));
     let most = cx.node().costs().max_port_queue;
@@ -348,8 +389,19 @@ where
 async fn finish<T>(
     port: Weak<dyn AnyPort>,
     reply: Arc<Reply<T>>,
+    skip: Option<(Skip, u32)>,
     future: impl Future<Output = Done<T>>,
 ) {
+    if let Some((skip, handler)) = skip
+        && !reply.is_awaited()
+    {
+        if let Some(port) = port.upgrade() {
+            skip(port.node(), handler);
+        }
+        guard::discard(future);
+        Arc::into_inner(reply).into_iter().for_each(Reply::give_up);
+        return;
+    }
     let mut future = pin!(future);
     let mut noted = None;
     let done = poll_fn(|task| {

@@ -84,6 +84,11 @@ impl FarReply {
         !self.watch().caller.is_gone()
     }
 
+    /// True if the caller's node has reported that it no longer waits. Other nodes do not report that, and are not asked.
+    pub(super) fn is_left(&self) -> bool {
+        self.is_reply_port() && !self.is_wanted()
+    }
+
     pub(super) fn poll_unwanted(&self, task: &Context<'_>) -> Poll<()> {
         self.watch().caller.poll_gone(task)
     }

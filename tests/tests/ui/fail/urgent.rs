@@ -10,7 +10,7 @@ impl Pump {
     fn halt(&mut self) {}
 
     #[rcv(urgently)]
-    fn stop(&mut self) {}
+    fn shut(&mut self) {}
 }
 
 #[protocol]
