@@ -98,6 +98,8 @@ struct Connection {
     out: Output,
     /// The traffic on this connection: packets written here, and bytes that the connection's writer has taken.
     given: Traffic,
+    /// The number of packets that had been given when nothing waited last.
+    taken: u64,
 }
 
 impl Peer {
@@ -346,6 +348,7 @@ impl Peer {
             conn,
             format,
             out,
+            taken: given.packets,
             given,
         });
         LinkUp::Up(urge)
@@ -358,7 +361,9 @@ impl Peer {
     pub fn swap_output(&mut self, conn: ConnId, buf: &mut Vec<u8>) -> bool {
         match &mut self.state {
             State::Up(connection) if connection.conn == conn => {
-                connection.out.swap(buf);
+                if connection.out.swap(buf) {
+                    connection.taken = connection.given.packets;
+                }
                 connection.given.bytes += buf.len() as u64;
                 true
             }
@@ -375,6 +380,15 @@ impl Peer {
         }
     }
 
+    /// The number of packets that have been put since nothing waited to be written. Zero without a connection.
+    #[must_use]
+    pub fn pending_packets(&self) -> u64 {
+        match &self.state {
+            State::Up(connection) => connection.given.packets - connection.taken,
+            _ => 0,
+        }
+    }
+
     /// Takes the next packets that are still values, and the format of the connection, in which the caller writes them.
     ///
     /// Such packets exist for formats of other crates, whose code must not run under a lock. Call this before
@@ -387,6 +401,9 @@ impl Peer {
             return None;
         }
         let packets = connection.out.take_values();
+        if connection.out.is_empty() {
+            connection.taken = connection.given.packets;
+        }
         (!packets.is_empty()).then(|| (connection.format.clone(), packets))
     }
 

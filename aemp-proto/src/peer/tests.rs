@@ -380,3 +380,24 @@ fn what_goes_over_a_connection_is_counted() {
     let _ = peer.link_up(B, Format::Json);
     assert_eq!(peer.sent(), count(0, 0));
 }
+
+#[test]
+fn packets_wait_until_all_have_been_taken() {
+    let mut peer = up();
+    assert_eq!(peer.pending_packets(), 0);
+    let _ = send(&mut peer, "p", "a");
+    let _ = send(&mut peer, "p", "b");
+    assert_eq!(peer.pending_packets(), 2);
+    output(&mut peer, A);
+    assert_eq!(peer.pending_packets(), 0);
+    let mut large = vec![b' '; 64 << 10];
+    assert!(peer.put_bytes(&Format::Json, &mut large).is_some());
+    let _ = send(&mut peer, "p", "c");
+    assert_eq!(peer.pending_packets(), 2);
+    let mut buf = Vec::new();
+    assert!(peer.swap_output(A, &mut buf));
+    assert_eq!(peer.pending_packets(), 2);
+    buf.clear();
+    assert!(peer.swap_output(A, &mut buf));
+    assert_eq!(peer.pending_packets(), 0);
+}

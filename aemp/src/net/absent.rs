@@ -55,6 +55,14 @@ pub(super) fn prepare(stream: &TcpStream, _config: &NetConfig) {
     match *stream {}
 }
 
+pub(super) fn is_near(stream: &TcpStream) -> bool {
+    match *stream {}
+}
+
+pub(super) fn hold(stream: &TcpStream, _bytes: usize) {
+    match *stream {}
+}
+
 pub(super) async fn bind(binds: &[Address]) -> Result<Vec<Listener>, StartError> {
     match binds.first() {
         None => Ok(Vec::new()),

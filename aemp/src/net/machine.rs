@@ -16,7 +16,7 @@ pub(super) use self::{
     bind::bind,
     command::run,
     names::{addresses, connect},
-    options::prepare,
+    options::{hold, is_near, prepare},
 };
 
 /// Writes no more: the other end reads what was written, then the end.

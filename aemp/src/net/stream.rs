@@ -16,6 +16,7 @@ use std::task::{Context, Poll};
 #[cfg(feature = "tls")]
 use self::secured::Secured;
 use self::wire::Wire;
+use super::machine::{self, TcpStream};
 #[cfg(feature = "tls")]
 use crate::tls::Session;
 
@@ -96,6 +97,30 @@ impl Stream {
             Self::Plain(wire) => wire.shutdown().await,
             #[cfg(feature = "tls")]
             Self::Tls(secured) => secured.shutdown().await,
+        }
+    }
+
+    /// True if the other end is a process of this machine.
+    pub(crate) fn is_near(&self) -> bool {
+        self.tcp().is_some_and(machine::is_near)
+    }
+
+    /// Sets the number of bytes that the socket takes before the other end has got any.
+    pub(crate) fn hold(&self, bytes: usize) {
+        if let Some(socket) = self.tcp() {
+            machine::hold(socket, bytes);
+        }
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        let wire = match self {
+            Self::Plain(wire) => wire,
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.wire(),
+        };
+        match wire {
+            Wire::Tcp(socket) => Some(socket),
+            _ => None,
         }
     }
 

@@ -12,6 +12,15 @@ use crate::{
 };
 use aemp_proto::{mesh::RawRequest, peer::ConnId};
 
+/// The messages that wait in the queue of a port, as far as their sender should be slowed down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Crowd {
+    #[default]
+    None,
+    Small,
+    Large,
+}
+
 /// The results of delivering a connection's packets, other than messages to ports.
 pub(crate) struct Brought {
     /// The connection.
@@ -20,8 +29,8 @@ pub(crate) struct Brought {
     pub(crate) for_mesh: Vec<RawRequest>,
     /// The cost of the requests, for `max_requests_per_second`.
     pub(crate) cost: u64,
-    /// True if one of the ports has a crowd of messages in its queue.
-    pub(crate) is_crowded: bool,
+    /// The largest crowd of messages in the queue of one of the ports.
+    pub(crate) crowd: Crowd,
     /// The port of the last message, if its name is a number. The next message is often for the same port. If that
     /// has died meanwhile, the message vanishes whether the port is found or not.
     receiver: Receiver,
@@ -58,7 +67,7 @@ impl Brought {
             conn,
             for_mesh: Vec::new(),
             cost: 0,
-            is_crowded: false,
+            crowd: Crowd::None,
             receiver: Receiver::default(),
         }
     }
@@ -112,21 +121,22 @@ impl Node {
             return self.deliver_request(from, packet, brought);
         }
         if let Some(port) = brought.last_receiver(&name) {
-            let is_crowded = self.deliver_to(port, from, packet, &name)?;
-            brought.is_crowded |= is_crowded;
+            let crowd = self.deliver_to(port, from, packet, &name)?;
+            brought.crowd = brought.crowd.max(crowd);
             return Ok(());
         }
         let Some(port) = self.receiver(&name, packet) else {
             return validate(packet);
         };
-        brought.is_crowded |= self.deliver_to(&port, from, packet, &name)?;
+        let crowd = self.deliver_to(&port, from, packet, &name)?;
+        brought.crowd = brought.crowd.max(crowd);
         if self.names().is_ours(&name) && names::of_list(&name).is_none() {
             brought.note_receiver(&name, port);
         }
         Ok(())
     }
 
-    /// Delivers a message to a port of this node. Returns whether the port has a crowd of messages in its queue.
+    /// Delivers a message to a port of this node. Returns the crowd of messages in its queue.
     #[inline]
     fn deliver_to(
         &self,
@@ -134,13 +144,13 @@ impl Node {
         from: &Arc<Peer>,
         packet: &mut PacketReader<'_>,
         name: &str,
-    ) -> Result<bool, DecodeError> {
+    ) -> Result<Crowd, DecodeError> {
         match port.deliver(Some(from.id()), packet)? {
             Pushed::Wake => scheduler::schedule(Arc::clone(port)),
             Pushed::Backlog => return Ok(self.end_if_full(from, port, name)),
             Pushed::Queued | Pushed::Dead => {}
         }
-        Ok(false)
+        Ok(Crowd::None)
     }
 }
 

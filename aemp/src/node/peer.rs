@@ -54,9 +54,14 @@ const RETRY: Duration = Duration::from_secs(2);
 /// The number of bytes that keep any connection busy.
 const ROOM: usize = 256 << 10;
 
-/// The number of bytes queued for a node at which waiting senders wait.
-fn room(state: &PeerState) -> usize {
-    (state.limits().max_queue_bytes / 2).min(ROOM)
+/// The number of packets that keep any connection busy. They take the other end less than half a millisecond, and a call
+/// behind them waits for so long.
+const ROOM_PACKETS: u64 = 1024;
+
+/// True if so much is queued for a node that waiting senders wait.
+fn is_crowded(state: &PeerState) -> bool {
+    let bytes = (state.limits().max_queue_bytes / 2).min(ROOM);
+    state.pending_bytes() > bytes || state.pending_packets() > ROOM_PACKETS
 }
 
 /// The actions of monitors on ports of a node, and on the node itself.
@@ -435,8 +440,7 @@ impl Peer {
     /// Ready when the queue for the node is short.
     pub(crate) async fn room(&self) {
         if self.is_crowded() {
-            self.shrunk(|state| state.pending_bytes() <= room(state))
-                .await;
+            self.shrunk(|state| !is_crowded(state)).await;
         }
     }
 

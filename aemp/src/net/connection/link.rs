@@ -3,6 +3,7 @@
 //! The task reads, delivers, hands over the ports that have become ready, and writes the packets that have gathered
 //! (`link/writing.rs`). Packets of 128 KiB and more are read on other threads, in order (`large.rs`).
 
+mod flight;
 mod writing;
 
 use std::{io, sync::Arc, time::Duration};
@@ -10,6 +11,7 @@ use std::{io, sync::Arc, time::Duration};
 use aemp_codec::{Format, FrameError, FrameErrorKind};
 use tokio::sync::OwnedMutexGuard;
 
+use self::flight::Flight;
 use super::{
     error::{self, END_OF_FILE},
     large::{Large, LargePacket, Step},
@@ -23,7 +25,7 @@ use crate::{
     },
     net::{Net, stream::Stream},
     node::{
-        delivery::{Brought, Heard},
+        delivery::{Brought, Crowd, Heard},
         peer::{Peer, connection::Connection},
     },
     tap::Direction,
@@ -41,6 +43,8 @@ const TURN_BYTES: usize = 256 << 10;
 const TURN_BULK: usize = 32 << 10;
 /// The pause for a sender that is faster than a port. The port handles about ten thousand messages in this time.
 const CATCH_UP: Duration = Duration::from_millis(5);
+/// The same if the port lags behind by less than that.
+const CATCH_UP_LITTLE: Duration = Duration::from_millis(1);
 /// The number of messages that cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
 /// The beginning of the text, for log and monitors, about a packet that breaks the rules.
@@ -71,6 +75,7 @@ struct LinkTask<'a> {
     large: Large,
     /// True if the mesh has asked to hear when the last bytes taken have been written.
     asked: bool,
+    flight: Flight,
     /// The bytes that are being written, and the number of those that have been.
     out: Vec<u8>,
     written: usize,
@@ -141,6 +146,7 @@ pub(super) async fn run(
         resume: None,
         large: Large::No,
         asked: false,
+        flight: Flight::of(&stream),
         stream,
         out: Vec::new(),
         written: 0,
@@ -323,9 +329,13 @@ impl LinkTask<'_> {
     /// The pause is short, because messages to other ports wait as well, and the port itself may wait for that node. A
     /// port that never catches up is killed at `max_port_queue`.
     fn slow_down(&mut self) {
-        let is_crowded = std::mem::take(&mut self.brought.is_crowded);
-        if is_crowded && self.resume.is_none() && !self.net.node().scheduler().is_timeless() {
-            self.resume = Some(self.net.now() + CATCH_UP);
+        let pause = match std::mem::take(&mut self.brought.crowd) {
+            Crowd::None => return,
+            Crowd::Small => CATCH_UP_LITTLE,
+            Crowd::Large => CATCH_UP,
+        };
+        if self.resume.is_none() && !self.net.node().scheduler().is_timeless() {
+            self.resume = Some(self.net.now() + pause);
         }
     }
 

@@ -23,6 +23,19 @@ pub(in crate::net) fn prepare(stream: &TcpStream, config: &NetConfig) {
     let _ = socket.set_tcp_user_timeout(Some(timeout));
 }
 
+/// True if the other end is a process of this machine.
+pub(in crate::net) fn is_near(stream: &TcpStream) -> bool {
+    let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
+        return false;
+    };
+    peer.ip() == local.ip() || peer.ip().is_loopback()
+}
+
+/// Sets the size of the buffer for bytes that the other end has not got. A failure costs time alone.
+pub(in crate::net) fn hold(stream: &TcpStream, bytes: usize) {
+    let _ = SockRef::from(stream).set_send_buffer_size(bytes);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +70,18 @@ mod tests {
             prepare(&stream, &config);
             assert_eq!(stream.nodelay().unwrap(), nodelay);
         }
+    }
+
+    #[tokio::test]
+    async fn a_buffer_is_bounded_on_one_machine() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let stream = stream.unwrap();
+        assert!(is_near(&stream));
+        hold(&stream, 64 << 10);
+        let small = SockRef::from(&stream).send_buffer_size().unwrap();
+        assert!((64 << 10..=128 << 10).contains(&small), "{small}");
+        hold(&stream, 4 << 20);
+        assert!(SockRef::from(&stream).send_buffer_size().unwrap() > small);
     }
 }

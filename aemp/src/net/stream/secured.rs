@@ -24,6 +24,10 @@ pub(crate) struct Secured {
 }
 
 impl Secured {
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
     /// Begins TLS. `early` is its ciphertext that has arrived already.
     pub(super) fn new(wire: Wire, mut session: Session, early: &[u8]) -> Self {
         session.space(early.len()).extend_from_slice(early);

@@ -16,7 +16,7 @@ use std::{
 
 use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
 
-use super::{Peer, room};
+use super::{Peer, is_crowded};
 use crate::{SendError, guard};
 use aemp_proto::peer::{ConnId, Peer as PeerState, Urge, Written};
 
@@ -110,7 +110,7 @@ impl Peer {
     #[inline]
     fn set_crowded(&self, peer: &PeerState) {
         let crowded = &self.manner.crowded;
-        let is_crowded = peer.pending_bytes() > room(peer);
+        let is_crowded = is_crowded(peer);
         if crowded.load(Ordering::Relaxed) != is_crowded {
             crowded.store(is_crowded, Ordering::Relaxed);
         }

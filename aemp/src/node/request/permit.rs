@@ -5,13 +5,16 @@ use std::sync::Arc;
 use super::name_of;
 use crate::{
     Node, Reason,
-    node::{life::NODE_STOPPED, peer::Peer, short},
+    node::{delivery::Crowd, life::NODE_STOPPED, peer::Peer, short},
     port::any::AnyPort,
 };
 use aemp_proto::{mesh::Level, peer::ConnId, request::Request};
 
+/// A port with this number of messages in its queue lags behind its senders. They are slowed down a little, because the
+/// messages of others wait behind these.
+const CROWD: usize = 8192;
 /// A port with this number of messages in its queue does not keep up with its senders. They are slowed down.
-const CROWD: usize = 32_768;
+const LARGE_CROWD: usize = 32_768;
 
 impl Node {
     /// True if a request is forbidden: by secure mode, by the list of allowed functions, or by the authentication
@@ -110,16 +113,20 @@ impl Node {
         from: &Peer,
         port: &Arc<dyn AnyPort>,
         name: &str,
-    ) -> bool {
+    ) -> Crowd {
         let (waiting, most) = (port.queue_len(), self.costs().max_port_queue);
         if waiting < most {
-            return waiting >= CROWD;
+            return match waiting {
+                ..CROWD => Crowd::None,
+                CROWD..LARGE_CROWD => Crowd::Small,
+                LARGE_CROWD.. => Crowd::Large,
+            };
         }
         let so = format!("{} takes no more, and is ended", short(name));
         let reason = Reason::die(reached(from, "max_port_queue", most, &so));
         let port = Arc::clone(port);
         self.aside(move || port.perish(&reason));
-        false
+        Crowd::None
     }
 
     /// True if this node is draining. A monitor right after the spawn gets that as its reason.

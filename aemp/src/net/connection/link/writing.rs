@@ -51,6 +51,8 @@ impl LinkTask<'_> {
             return Ok(false);
         }
         self.peer.queue_shrunk();
+        self.flight
+            .bound(&self.stream, self.out.len(), self.carried);
         Ok(true)
     }
 
