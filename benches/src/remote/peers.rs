@@ -13,6 +13,8 @@ use crate::resident::kilobytes;
 const AT_ONCE: usize = 50;
 /// The messages that a connection sends before its memory is measured.
 const TRAFFIC: u64 = 2_000;
+/// The messages of all connections that may wait for the service. Nodes have a limit for a port.
+const WAITING: u64 = 500_000;
 
 /// The connections of the bench, each of which has been used.
 pub(crate) async fn connect<R: Remote>(
@@ -32,9 +34,13 @@ pub(crate) async fn connect<R: Remote>(
 /// Sends messages from all connections at the same time. Returns the number per second.
 pub(crate) async fn put_all<R: Remote>(remotes: &[R], messages: u64) -> f64 {
     let share = messages / remotes.len() as u64;
+    let burst = (WAITING / remotes.len() as u64).max(1);
     let all = |remote: R| async move {
         for number in 0..share {
             remote.put(number as i64, TEXT).await;
+            if number % burst == burst - 1 {
+                remote.call(0, TEXT).await;
+            }
         }
         remote.call(0, TEXT).await;
     };
