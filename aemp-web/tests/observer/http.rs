@@ -41,16 +41,24 @@ impl Answer {
 pub(crate) async fn ask(to: SocketAddr, line: &str, headers: &str, body: &str) -> Answer {
     let mut stream = soon(TcpStream::connect(to)).await.expect("it listens");
     let length = body.len();
+    let kind = match body.starts_with('{') {
+        true => "application/json",
+        false => "application/x-www-form-urlencoded",
+    };
     let request = format!(
-        "{line} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{line} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     soon(stream.write_all(request.as_bytes()))
         .await
         .expect("it reads");
     let mut answer = Vec::new();
-    soon(stream.read_to_end(&mut answer))
-        .await
-        .expect("it answers");
+    // A chromedriver keeps the connection, whatever it is asked for.
+    while !is_whole(&answer) {
+        let read = soon(stream.read_buf(&mut answer)).await;
+        if read.expect("it answers") == 0 {
+            break;
+        }
+    }
     let answer = String::from_utf8(answer).expect("text");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     let status = head
@@ -62,6 +70,22 @@ pub(crate) async fn ask(to: SocketAddr, line: &str, headers: &str, body: &str) -
         head: head.into(),
         body: body.into(),
     }
+}
+
+/// True if the answer has as many octets as its head says.
+fn is_whole(answer: &[u8]) -> bool {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let Some(body) = end.map(|end| end + 4) else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(&answer[..body]).to_lowercase();
+    // A chromedriver leaves out the space.
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    let mut lengths = lines.filter(|(name, _)| *name == "content-length");
+    let length = lengths
+        .next()
+        .and_then(|(_, length)| length.trim().parse().ok());
+    length.is_some_and(|length: usize| answer.len() >= body + length)
 }
 
 /// The answer to a request by the address itself.

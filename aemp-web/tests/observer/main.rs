@@ -1,7 +1,9 @@
 //! The observer from outside: its pages by HTTP, with networks that behave and peers that do not, and in a browser.
 
 mod actions;
+mod browser;
 mod collecting;
+mod driver;
 mod http;
 mod liar;
 mod pages;
