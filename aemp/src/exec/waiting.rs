@@ -483,11 +483,10 @@ impl<P: Port> Running<P> {
 
     /// Ends the port, or continues with the next async handler. `None` if the run is over.
     fn after(&mut self, ended: Ended, place: Place) -> Option<Code<P::Msg>> {
-        let goes_on = match (&ended, place) {
-            (Ended::Returned, Place::First | Place::Between) => true,
-            (Ended::Cancelled, Place::Between) => true,
-            _ => false,
-        };
+        let goes_on = matches!(
+            (&ended, place),
+            (Ended::Returned, Place::First | Place::Between) | (Ended::Cancelled, Place::Between)
+        );
         self.rests |= self.waited && place == Place::Between;
         if self.waited && !self.move_in(goes_on) {
             return None;
