@@ -94,8 +94,9 @@ impl Workload {
     pub(crate) fn unit(self) -> Unit {
         match self {
             Self::OneWay | Self::Flood | Self::Peers(_) => Unit::rate("M/s"),
-            Self::Call | Self::CallOnAnyCore => Unit::cost("us"),
-            Self::FloodedCall | Self::FloodedCallTail => Unit::cost("us"),
+            Self::Call | Self::CallOnAnyCore | Self::FloodedCall | Self::FloodedCallTail => {
+                Unit::cost("us")
+            }
             Self::CallsInFlight | Self::PeersCalling(_) => Unit::rate("k/s"),
             Self::PeersQuiet(_) => Unit::cost("KB"),
             Self::Kibibyte | Self::Kibibytes64 => Unit::rate("MB/s"),
