@@ -8,7 +8,7 @@
 //! - The first poll is made in place, by the drainer or caller that runs the port. A handler that need not wait never
 //!   leaves it. If the handler has waited the last time (`pace::Record`), the run begins as a task at once, without a
 //!   poll in place and without a box.
-//! - A handler that has to wait *moves out* ([`Running::move_out`]): under the port's lock, what is in hand returns to the
+//! - A handler that has to wait *moves out* (`move_out`): under the port's lock, what is in hand returns to the
 //!   queue, and the waker of the task is noted. A kill wakes it, and the next poll that is pending ends the handler.
 //!   So a kill takes effect at the next `await`, and the bound and the length of the queue stay exact.
 //! - A handler that has waited *moves in* ([`Running::move_in`]): one step under the lock takes the note and the next

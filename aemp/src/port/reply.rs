@@ -53,7 +53,7 @@ use crate::{
 /// }
 /// ```
 ///
-/// Dropping it without an answer ends the call: with [`CallError::NoReply`](crate::CallError::NoReply) if the port
+/// Dropping it without an answer ends the call: with [`CallError::NoReply`] if the port
 /// lives on, and otherwise with the port's death. A caller on a Perl node hears only of a death, and otherwise waits
 /// for its time limit.
 ///
@@ -252,7 +252,7 @@ impl<T> Reply<T> {
     /// Sends the answer. It vanishes if the caller no longer waits.
     ///
     /// If the answer cannot be encoded, a call from another node of this project ends with
-    /// [`CallError::Answer`](crate::CallError::Answer). A Perl caller gets an answer without values, which is the
+    /// [`CallError::Answer`]. A Perl caller gets an answer without values, which is the
     /// reference's sign of a failure, and its reply port is killed with the reason.
     pub fn send(mut self, answer: T) {
         match mem::replace(&mut self.0, To::Nobody) {
