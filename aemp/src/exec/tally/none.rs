@@ -80,7 +80,6 @@ impl Past {
     pub(crate) fn reached(&self, _limit: &'static str) {}
 }
 
-#[expect(clippy::extra_unused_type_parameters, reason = "nothing is counted")]
 pub(crate) fn unwanted<P: Port>(_node: &Node, _handler: u32) {}
 
 #[derive(Default)]
