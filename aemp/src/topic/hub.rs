@@ -326,7 +326,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
     async fn arrived(&mut self, incoming: Incoming) {
         let from = incoming.from;
         let Some(said) = Said::read(incoming.message) else {
-            let text = format_args!("a message for the topic {:?} is none", short(&self.topic));
+            let topic = short(&self.topic);
+            let text = format_args!("a message for the topic {topic:?} is none");
             return self.node.complain(&from, text);
         };
         match said {
