@@ -92,6 +92,8 @@
 // (a topic is that); acknowledgements (the answer of the call is one).
 
 mod error;
+mod half;
+mod items;
 mod message;
 mod pipe;
 mod receive;
@@ -101,12 +103,11 @@ mod wait;
 mod window;
 
 use std::{
-    collections::VecDeque,
     fmt,
     future::poll_fn,
     mem,
-    pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    pin::Pin,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -117,17 +118,15 @@ use serde::{
     de::{self, DeserializeOwned},
     ser,
 };
-use tokio::task::coop::consume_budget;
 
-use self::{
-    error::Ending,
-    pipe::{Outlet, Pipe},
-    receive::{Incoming, Unused},
-    window::Window,
-};
 pub use self::{
     error::{SinkError, StreamedError},
     sink::ItemSink,
+};
+use self::{
+    half::{Half, Source},
+    pipe::{Outlet, Pipe},
+    receive::Unused,
 };
 use crate::{Cx, Node, Reason, lock::Lock, port::handle::decoding_node};
 
@@ -151,91 +150,6 @@ pub struct Streamed<T: Send + 'static> {
     node: Node,
     /// Locked only by [`Serialize`], which has no exclusive access.
     half: Lock<Half<T>>,
-}
-
-struct Half<T> {
-    from: Source<T>,
-    window: Window,
-    /// Items that the consumer has not taken yet.
-    ready: VecDeque<T>,
-}
-
-enum Source<T> {
-    /// A sink of this process.
-    Pipe(Outlet<T>),
-    /// A port, which has not been asked for items.
-    Unused(Unused<T>),
-    /// A port.
-    Port(Box<Incoming<T>>),
-    /// The stream ends behind the items that are ready.
-    Ending(Ending),
-    /// It was sent in a message: this port sends the items.
-    Sent(Option<PortId>),
-    Over,
-}
-
-impl<T> Half<T> {
-    fn new(from: Source<T>) -> Self {
-        Self {
-            from,
-            window: Window::new(WINDOW),
-            ready: VecDeque::new(),
-        }
-    }
-
-    /// A half without a stream.
-    fn sent(by: Option<PortId>) -> Self {
-        Self::new(Source::Sent(by))
-    }
-
-    /// Grants the sender what the window has to grant.
-    fn grant(&mut self) {
-        if matches!(&self.from, Source::Pipe(_) | Source::Port(_))
-            && let Some(items) = self.window.grant()
-        {
-            match &self.from {
-                Source::Pipe(outlet) => outlet.grant(items),
-                Source::Port(incoming) => incoming.grant(items),
-                _ => {}
-            }
-        }
-    }
-
-    fn poll_next(&mut self, task: &mut Context<'_>) -> Poll<Option<Result<T, StreamedError>>> {
-        loop {
-            if let Some(item) = self.ready.pop_front() {
-                self.window.took_one();
-                self.grant();
-                return Poll::Ready(Some(Ok(item)));
-            }
-            let ending = match &mut self.from {
-                Source::Pipe(outlet) => ready!(outlet.poll(&mut self.ready, task)),
-                Source::Port(incoming) => ready!(incoming.poll(&mut self.ready, task)),
-                Source::Unused(unused) => {
-                    let credit = self.window.grant().unwrap_or(1);
-                    self.from = match unused.begin(credit) {
-                        Some(incoming) => Source::Port(Box::new(incoming)),
-                        None => Source::Over,
-                    };
-                    continue;
-                }
-                Source::Ending(_) => match mem::replace(&mut self.from, Source::Over) {
-                    Source::Ending(Ending::Broken(error)) => return Poll::Ready(Some(Err(error))),
-                    _ => return Poll::Ready(None),
-                },
-                Source::Sent(_) => {
-                    self.from = Source::Over;
-                    return Poll::Ready(Some(Err(StreamedError::Sent)));
-                }
-                Source::Over => return Poll::Ready(None),
-            };
-            if let Some(ending) = ending {
-                self.from = Source::Ending(ending);
-            }
-            // Several items for one unit of the task's budget.
-            ready!(pin!(consume_budget()).poll(task));
-        }
-    }
 }
 
 impl<T: Send + 'static> Streamed<T> {

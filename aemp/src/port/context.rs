@@ -312,6 +312,16 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// True if the message comes from the node of this port, as far as the message type records it. A node may send in the
+    /// name of its own ports only.
+    pub(crate) fn is_from_node_of(&self, port: &PortId) -> bool {
+        match self.origin {
+            Whence::Here => self.node().port_is_local(port),
+            Whence::There(node) => port.node() == node.as_str(),
+            Whence::Unasked => true,
+        }
+    }
+
     /// Ends this port when the running handler returns, and drops its queue. The first reason counts. See
     /// [`stop`](Self::stop) for an end after what is queued.
     #[doc(alias = "kil")]

@@ -88,6 +88,15 @@ impl Destination {
         }
     }
 
+    /// True if a message would be sent now: it belongs to this node, or to one that is connected.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        match &self.way {
+            Way::Here => true,
+            Way::There(peer) => peer.state().is_up(),
+            Way::Nowhere => false,
+        }
+    }
+
     /// The result of a message without a way. Peers can cause it at will by messages that are relayed.
     pub(crate) fn nowhere(&self) -> Sent {
         let error = SendError::NoNode {

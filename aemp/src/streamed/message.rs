@@ -4,7 +4,8 @@
 use aemp_codec::{DecodeError, EncodeError, KeptPacket, PacketReader, PacketWriter, PortId, Value};
 
 use crate::{
-    __private::stays_here, Decoding, Encoding, Message, Undecoded, port::destination::Destination,
+    __private::stays_here, Cx, Decoding, Encoding, Message, Origin, Undecoded,
+    port::destination::Destination,
 };
 
 /// Items, to the consumer.
@@ -31,6 +32,7 @@ pub(super) enum ToSender {
 }
 
 impl Message for ToConsumer {
+    const USES_ORIGIN: bool = true;
     const HANDLERS: &'static [&'static str] = &[DATA, END];
 
     fn handler(&self) -> u32 {
@@ -63,6 +65,7 @@ impl Message for ToConsumer {
 }
 
 impl Message for ToSender {
+    const USES_ORIGIN: bool = true;
     const HANDLERS: &'static [&'static str] = &[CREDIT, CANCEL];
 
     fn handler(&self) -> u32 {
@@ -92,6 +95,18 @@ impl Message for ToSender {
     fn encode(self, _: &mut PacketWriter<'_>, _: &mut Encoding<'_>) -> Result<(), EncodeError> {
         Err(stays_here())
     }
+}
+
+/// Logs that another node than that of the other half has sent something.
+#[cold]
+pub(super) fn complain(cx: &Cx<'_>, what: &str) {
+    let port = cx.id();
+    let from = match cx.origin() {
+        Some(Origin::Node(node)) => node.to_string(),
+        Some(Origin::Local) | None => "this node".into(),
+    };
+    let text = format_args!("{what} was ignored: it came from {from}, which has no part in it");
+    cx.node().complain(&port, text);
 }
 
 /// Tells a consumer the end.

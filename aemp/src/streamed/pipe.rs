@@ -5,7 +5,6 @@
 //! are dropped outside of the lock.
 
 use std::{
-    collections::VecDeque,
     mem,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -13,6 +12,7 @@ use std::{
 
 use super::{
     error::{Ending, SinkError},
+    items::Items,
     wait::poll_for,
     window::Credit,
 };
@@ -21,7 +21,7 @@ use crate::{Reason, exec::seat, guard, lock::Lock};
 pub(super) struct Pipe<T>(Lock<State<T>>);
 
 struct State<T> {
-    items: VecDeque<T>,
+    items: Items<T>,
     /// What the sink may still add.
     credit: Credit,
     phase: Phase,
@@ -51,7 +51,7 @@ impl<T> State<T> {
 impl<T> Pipe<T> {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self(Lock::new(State {
-            items: VecDeque::new(),
+            items: Items::default(),
             credit: Credit::default(),
             phase: Phase::Open,
             sink: None,
@@ -127,7 +127,7 @@ impl<T> Outlet<T> {
     }
 
     /// Moves the waiting items into `into`, which must be empty. If there are none, returns the end of the stream.
-    pub(super) fn poll(&self, into: &mut VecDeque<T>, task: &Context<'_>) -> Poll<Option<Ending>> {
+    pub(super) fn poll(&self, into: &mut Items<T>, task: &Context<'_>) -> Poll<Option<Ending>> {
         let take = |state: &mut State<T>| {
             if !state.items.is_empty() {
                 mem::swap(&mut state.items, into);
@@ -155,7 +155,8 @@ impl<T> Outlet<T> {
         let (sink, consumer) = (state.sink.take(), state.consumer.take());
         drop(state);
         sink.into_iter().for_each(seat::wake);
-        guard::discard((before, items, consumer));
+        drop(items);
+        guard::discard((before, consumer));
     }
 }
 

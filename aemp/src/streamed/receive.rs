@@ -5,7 +5,6 @@
 //! behind all messages of the sender.
 
 use std::{
-    collections::VecDeque,
     mem,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -16,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     error::{Ending, StreamedError},
+    items::Items,
     message::{self, ToConsumer},
     wait::poll_for,
     window::Credit,
@@ -29,12 +29,9 @@ use crate::{
 };
 
 /// Decodes the items of a packet.
-type Read<T> = fn(&KeptPacket, &mut VecDeque<T>) -> Result<(), DecodeError>;
+type Read<T> = fn(&KeptPacket, &mut Items<T>) -> Result<(), DecodeError>;
 
-fn read<T: DeserializeOwned>(
-    packet: &KeptPacket,
-    items: &mut VecDeque<T>,
-) -> Result<(), DecodeError> {
+fn read<T: DeserializeOwned>(packet: &KeptPacket, items: &mut Items<T>) -> Result<(), DecodeError> {
     let mut reader = packet.reader()?;
     while let Some(item) = reader.arg()? {
         items.push_back(item);
@@ -72,7 +69,11 @@ impl<T> Unused<T> {
 
 impl<T> Drop for Unused<T> {
     fn drop(&mut self) {
-        if let Some(to) = self.to.take() {
+        // A message can name senders of many nodes. None of them is looked for: a sender that is not told gives up after
+        // `WAIT`.
+        if let Some(to) = self.to.take()
+            && to.is_at_hand()
+        {
             message::cancel(&to, None);
         }
     }
@@ -93,7 +94,10 @@ pub(super) struct Incoming<T> {
 impl<T> Incoming<T> {
     fn begin(to: Arc<Destination>, read: Read<T>, credit: u64) -> Self {
         let flow = Arc::new(Inflow::default());
-        let port = to.node.port(Consumer(Arc::clone(&flow)));
+        let port = to.node.port(Consumer {
+            flow: Arc::clone(&flow),
+            sender: to.id.clone(),
+        });
         let own = port.id();
         let killed = Arc::clone(&flow);
         // A kill of the port, and the end of this node.
@@ -119,11 +123,7 @@ impl<T> Incoming<T> {
 
     /// Decodes the waiting items into `into`, which must be empty. If there are none, returns the end of the stream. An item
     /// that cannot be decoded ends the stream as well, behind the items before it.
-    pub(super) fn poll(
-        &mut self,
-        into: &mut VecDeque<T>,
-        task: &Context<'_>,
-    ) -> Poll<Option<Ending>> {
+    pub(super) fn poll(&mut self, into: &mut Items<T>, task: &Context<'_>) -> Poll<Option<Ending>> {
         self.flow.poll(task).map(|next| match next {
             Next::Packets(packets) => {
                 let broken = packets
@@ -135,7 +135,7 @@ impl<T> Incoming<T> {
         })
     }
 
-    fn read(&mut self, packet: &KeptPacket, into: &mut VecDeque<T>) -> Result<(), StreamedError> {
+    fn read(&mut self, packet: &KeptPacket, into: &mut Items<T>) -> Result<(), StreamedError> {
         let before = into.len();
         let _scope = self.to.node.decoding();
         let read = guard::attempt(|| (self.read)(packet, into));
@@ -177,16 +177,24 @@ fn monitor(sender: &Destination, port: &Handle<ToConsumer>, flow: &Arc<Inflow>) 
 }
 
 /// The state of the port of a consumer.
-struct Consumer(Arc<Inflow>);
+struct Consumer {
+    flow: Arc<Inflow>,
+    sender: PortId,
+}
 
 impl Port for Consumer {
     type Msg = ToConsumer;
     type Ref = Handle<ToConsumer>;
 
-    fn handle(&mut self, _: &mut Cx<'_>, message: ToConsumer) -> Result<(), Reason> {
+    fn handle(&mut self, cx: &mut Cx<'_>, message: ToConsumer) -> Result<(), Reason> {
+        // Another node could invent items, and the end of a whole stream.
+        if !cx.is_from_node_of(&self.sender) {
+            message::complain(cx, "data for a stream");
+            return Ok(());
+        }
         let kept = match message {
-            ToConsumer::Data(packet, items) => self.0.data(packet, items),
-            ToConsumer::End(reason) => self.0.end(Reason::new(reason)),
+            ToConsumer::Data(packet, items) => self.flow.data(packet, items),
+            ToConsumer::End(reason) => self.flow.end(Reason::new(reason)),
         };
         // The sender's monitor fires.
         kept.map_err(StreamedError::into_reason)
@@ -222,7 +230,10 @@ impl Arrived {
         if !self.credit.spend(items) {
             return Err(StreamedError::Rules("more items came than were asked for"));
         }
-        self.packets.push(packet);
+        // A packet without items costs no credit, so a peer could make any number of them wait.
+        if items > 0 {
+            self.packets.push(packet);
+        }
         Ok(())
     }
 
@@ -277,5 +288,44 @@ impl Inflow {
             false => Some(Next::Packets(mem::take(&mut arrived.packets))),
         };
         poll_for(&self.0, task, next, |arrived| &mut arrived.consumer)
+    }
+}
+
+#[cfg(all(test, feature = "sim", feature = "json"))]
+mod tests {
+    use aemp_codec::{PacketReader, Value};
+
+    use super::*;
+    use crate::{Node, sim::Sim};
+
+    fn packet(items: &[i64]) -> KeptPacket {
+        let values = items.iter().copied().map(Value::from).collect();
+        let mut reader = PacketReader::values(values);
+        reader.keep(Default::default()).expect("values are kept")
+    }
+
+    #[test]
+    fn packets_without_items_are_not_kept() {
+        let mut arrived = Arrived::default();
+        arrived.credit.add(1);
+        for _ in 0..1000 {
+            assert_eq!(arrived.data(packet(&[]), 0), Ok(()));
+        }
+        assert_eq!(arrived.data(packet(&[1]), 1), Ok(()));
+        assert_eq!(arrived.packets.len(), 1);
+    }
+
+    /// A message can have many of them.
+    #[test]
+    fn an_unused_stream_of_an_unknown_node_makes_nobody_look_for_it() {
+        let mut sim = Sim::new(1);
+        let builder = Node::builder().node_id("a").secret("sim").bind("*:4040");
+        let node = sim.start(builder).expect("it starts");
+        let sender = PortId::parse("far#sender").expect("a port");
+        sim.block_on(async move {
+            drop(Unused::<u32>::new(&node, &sender));
+            let far = node.peers().get("far");
+            assert!(far.is_none_or(|far| far.state().is_idle()));
+        });
     }
 }

@@ -6,7 +6,6 @@
 //! the items that are there in one packet.
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
     pin::Pin,
     sync::Arc,
@@ -21,6 +20,7 @@ use tokio::time::timeout;
 use super::{
     Streamed, WAIT,
     error::{Ending, no_end},
+    items::Items,
     message::{self, DATA, ToSender},
     wait::poll_for,
     window::Credit,
@@ -50,7 +50,7 @@ pub(super) fn start<T: Serialize + Send + 'static>(node: &Node, stream: Streamed
     port.monitor(move |reason| killed.gone(reason)).detach();
     let sending = Foreign::new(run(node.clone(), flow, stream));
     node.scheduler().spawn(async move {
-        // A panic, such as one in the `Drop` of an item, ends the stream by the death of the port.
+        // A panic ends the stream by the death of the port.
         let ended = sending.await;
         port.kill(ended.err().unwrap_or_default());
     });
@@ -72,7 +72,7 @@ async fn run<T: Serialize + Send + 'static>(
         to: node.destination(&consumer),
         flow,
         stream,
-        batch: VecDeque::new(),
+        batch: Items::default(),
         sent: 0,
         ending: None,
     };
@@ -92,7 +92,7 @@ struct Sending<T: Send + 'static> {
     flow: Arc<Outflow>,
     stream: Streamed<T>,
     /// Items that have been taken from the stream. Without credit there is at most one.
-    batch: VecDeque<T>,
+    batch: Items<T>,
     /// The number of items that have been sent.
     sent: u64,
     /// The end of the stream, behind the batch.
@@ -167,7 +167,7 @@ impl<T: Serialize + Send + 'static> Sending<T> {
                 Ok(()) => {
                     self.flow.spend(written as u64);
                     self.sent += written as u64;
-                    self.batch.drain(..written);
+                    (0..written).for_each(|_| self.batch.discard_first());
                     return Ok(());
                 }
                 // The items before the one that fails are sent without it.
@@ -199,6 +199,13 @@ impl Port for Sender {
 
     fn handle(&mut self, cx: &mut Cx<'_>, message: ToSender) -> Result<(), Reason> {
         match message {
+            // A refusal would go to any port that another node names.
+            ToSender::Credit(consumer, _) | ToSender::Cancel(Some(consumer))
+                if !consumer.is_node_port() && !cx.is_from_node_of(&consumer) =>
+            {
+                message::complain(cx, "credit for a stream");
+                Ok(())
+            }
             ToSender::Credit(consumer, items) => self.credit(cx.node(), &consumer, items),
             ToSender::Cancel(consumer) => {
                 self.flow.cancel(consumer.as_ref());

@@ -6,15 +6,17 @@ use std::sync::{
 };
 
 use aemp::{
-    Cx, Node, port,
+    Cx, Node, PortId, msg, port,
     streamed::{SinkError, Streamed, StreamedError, WINDOW},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::{
-    common::{soon, until},
+    common::{Inbox, soon, until},
     nodes::{address, listening, pair, start},
+    raw::Raw,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -271,4 +273,54 @@ async fn a_stream_that_was_sent_cannot_be_used_here() {
     assert!(serde_json::to_value(&rows).is_err());
     let lost: Result<Streamed<Row>, _> = serde_json::from_value(id);
     assert!(lost.is_err(), "there is no node");
+}
+
+/// A port ID is no secret. Only the nodes of the two halves have a say in a stream.
+#[tokio::test]
+async fn a_third_node_can_neither_add_to_a_stream_nor_end_it() {
+    let Pair { a, b, shop, .. } = shops().await;
+    let mut raw = Raw::login(&b, "raw").await;
+    let next = async |raw: &mut Raw| loop {
+        let packet = raw.packet().await;
+        if packet[0] == "s" || packet[0] == "r" {
+            return packet;
+        }
+    };
+    // It sends a stream to a handler.
+    let call = json!([shop.id().name(), "longest", "raw#s", "raw#r"]);
+    raw.send(call.to_string()).await;
+    let credit = next(&mut raw).await;
+    assert_eq!(credit[1], "credit");
+    let consumer: PortId = credit[2].as_str().unwrap().parse().unwrap();
+    a.snd(&consumer, msg!["end"]);
+    a.snd(&consumer, msg!["data", 1]);
+    settled(&a, &b).await;
+    let item = json!({ "number": 1, "text": "four", "parts": [] });
+    let data = json!([consumer.name(), "data", item]).to_string();
+    raw.send(data + &json!([consumer.name(), "end"]).to_string())
+        .await;
+    assert_eq!(next(&mut raw).await, json!(["r", { "Ok": 4 }]));
+    // It asks for a stream. Neither can others become its consumer in the name of a third, nor cancel it.
+    let call = json!([shop.id().name(), "rows", 0, 2, "raw#r"]);
+    raw.send(call.to_string()).await;
+    let sender: PortId = next(&mut raw).await[1].as_str().unwrap().parse().unwrap();
+    a.snd(&sender, msg!["credit", "raw#s", 1]);
+    settled(&a, &b).await;
+    let credit = json!([sender.name(), "credit", "raw#s", 1]).to_string();
+    raw.send(credit).await;
+    assert_eq!(next(&mut raw).await[2]["number"], 0);
+    a.snd(&sender, msg!["cancel", "raw#s"]);
+    settled(&a, &b).await;
+    let credit = json!([sender.name(), "credit", "raw#s", 1]).to_string();
+    raw.send(credit).await;
+    assert_eq!(next(&mut raw).await[2]["number"], 1);
+    assert_eq!(next(&mut raw).await, json!(["s", "end"]));
+}
+
+/// What one node has sent to another before has been handled.
+async fn settled(from: &Node, to: &Node) {
+    let mut inbox = Inbox::new(to);
+    from.snd(&inbox.id, msg!["settled"]);
+    inbox.next().await;
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
 }

@@ -342,8 +342,19 @@ async fn items_that_panic_when_they_are_dropped_harm_no_one() {
             panic!("in an item's drop");
         }
     }
-    let (_node, mut sink, streamed) = halves();
-    sink.send(Bomb).await.unwrap();
+    let (node, mut sink, streamed) = halves();
+    // Two panics in one drop would end the process.
+    for _ in 0..3 {
+        sink.send(Bomb).await.unwrap();
+    }
+    drop(streamed);
+    assert!(sink.closed().await.is_normal());
+    let (mut sink, mut streamed) = node.streamed();
+    for _ in 0..3 {
+        sink.send(Bomb).await.unwrap();
+    }
+    // The consumer has two more that it has not been given.
+    std::mem::forget(streamed.next().await);
     drop(streamed);
     assert!(sink.closed().await.is_normal());
 }
