@@ -62,7 +62,8 @@
 //! | members that a watcher keeps | entries in the family of members | `max_db_keys`, `max_db_bytes` |
 //! | jobs of a dispatcher | submitters | its capacity and `max_bytes`; 64 of each submitter wait to be accepted (`work/machine.rs`), each at most a packet |
 //! | submitters and workers of a dispatcher | nodes that submit and offer | 16,384 of each (`work/dispatcher.rs`); a monitor each |
-//! | attempts that wait at a worker | dispatchers | 16,384 (`work/worker.rs`); further ones fail |
+//! | attempts that are with workers | workers | 16,384 for each worker (`work/machine.rs`) |
+//! | attempts that wait at a worker | dispatchers that it has asked | 16,384 (`work/worker.rs`); further ones fail |
 //! | claims of a name that a claimant or a follower keeps | entries in the family of the name | `max_db_keys`, `max_db_bytes` |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
 //! | messages that wait for a place of a concurrent handler | senders | `max_port_queue`, also locally |

@@ -188,6 +188,15 @@ impl Dispatcher {
         Some(number)
     }
 
+    /// A worker is lost. Its attempts have failed.
+    fn forget_worker(&mut self, now: Duration, member: Member, why: &str) {
+        if let Some(known) = self.workers.remove(&member) {
+            self.numbers.remove(&known.id);
+        }
+        self.leaving.remove(&member);
+        self.machine.worker_lost(now, member, why);
+    }
+
     /// The number of a worker. `None` if there are too many.
     fn worker(&mut self, cx: &Cx<'_>, port: WorkerRef) -> Option<Member> {
         let id = port.id();
@@ -277,11 +286,17 @@ impl Dispatcher {
     #[doc(hidden)]
     #[rcv]
     pub fn offer(&mut self, cx: &mut Cx<'_>, worker: WorkerRef, room: u32) {
-        if let Some(member) = self.worker(cx, worker) {
-            let now = self.now();
-            self.machine.offer(now, member, room);
-            self.act(cx);
+        let now = self.now();
+        if room > 0
+            && let Some(&before) = self.numbers.get(&worker.id())
+        {
+            // A worker offers its room once in each session, so it has lost the one before, and its attempts with it.
+            self.forget_worker(now, before, "it has begun anew");
         }
+        if let Some(member) = self.worker(cx, worker) {
+            self.machine.offer(now, member, room);
+        }
+        self.act(cx);
     }
 
     #[doc(hidden)]
@@ -333,11 +348,7 @@ impl Dispatcher {
                 self.machine.submitter_lost(now, member);
             }
             Event::WorkerLost(member, reason) => {
-                if let Some(known) = self.workers.remove(&member) {
-                    self.numbers.remove(&known.id);
-                }
-                self.leaving.remove(&member);
-                self.machine.worker_lost(now, member, &reason.to_string());
+                self.forget_worker(now, member, &reason.to_string());
             }
         }
         self.act(cx);

@@ -117,7 +117,8 @@ pub struct Submit<R> {
 
 impl<R> Submit<R> {
     /// Jobs with the same key are done one at a time, in the order in which they were submitted. A job that fails is
-    /// tried again before the next one of its key is begun.
+    /// tried again before the next one of its key is begun. This holds for the jobs of one dispatcher: while submitters
+    /// change from one dispatcher of a family to another, both may have jobs of a key.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self

@@ -53,6 +53,9 @@ pub(super) type Run = u64;
 /// The number of jobs of one submitter that may wait to be accepted.
 pub(super) const WINDOW: usize = 64;
 
+/// The most attempts that one worker has at once. Jobs that are with workers do not count for the capacity.
+pub(super) const MOST_ROOM: u32 = 16_384;
+
 /// The choices of a dispatcher.
 #[derive(Debug, Clone)]
 pub(super) struct Policy {
@@ -272,7 +275,7 @@ impl Machine {
 
     /// A worker has room for so many attempts at once.
     pub(super) fn offer(&mut self, now: Duration, worker: Member, room: u32) {
-        self.workers.offer(worker, room);
+        self.workers.offer(worker, room.min(MOST_ROOM));
         self.pump(now);
     }
 
@@ -347,11 +350,8 @@ impl Machine {
             return self.bury(key, End::Failed { attempts, text });
         }
         let fraction = self.chance.fraction();
-        let until = now
-            + self
-                .policy
-                .backoff
-                .pause(attempts.saturating_sub(1), fraction);
+        let backoff = &self.policy.backoff;
+        let until = now.saturating_add(backoff.pause(attempts.saturating_sub(1), fraction));
         job.phase = Phase::Resting { until };
         self.bytes += job.weight;
         self.waiting.insert(key);
@@ -553,7 +553,9 @@ impl Machine {
             return;
         };
         self.bytes -= job.weight;
-        let until = self.policy.time_limit.map(|limit| now + limit);
+        // A limit beyond all times is none.
+        let limit = self.policy.time_limit;
+        let until = limit.and_then(|limit| now.checked_add(limit));
         job.phase = Phase::Running { run, until };
         job.attempts += 1;
         let assignment = job.assignment();

@@ -70,7 +70,7 @@ pub(super) struct Dispatchers {
     sessions: BTreeMap<PortId, Session>,
     /// Those whose nodes are lost. They are tried again.
     away: BTreeSet<PortId>,
-    /// Those that are dead, or take no more jobs.
+    /// Those of the listed ones that are dead, or take no more jobs.
     over: BTreeSet<PortId>,
     last: u64,
 }
@@ -137,14 +137,16 @@ impl Dispatchers {
         if is_loss(reason) {
             self.away.insert(port.clone());
         } else {
-            self.over.insert(port.clone());
+            self.leave_out(port);
         }
         true
     }
 
     /// A dispatcher takes no more jobs.
     pub(super) fn leave_out(&mut self, port: &PortId) {
-        self.over.insert(port.clone());
+        if self.listed.contains(port) {
+            self.over.insert(port.clone());
+        }
     }
 
     /// Those whose nodes were lost may be tried again.

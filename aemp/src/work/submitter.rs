@@ -119,11 +119,12 @@ impl Submitter {
                 before: held.before,
             };
             held.at = At::Sent(port.clone());
+            self.sent += 1;
             let (lost, from) = (port.clone(), me.clone());
             let lost = move |number, reason| drop(me.tell(What::Lost(lost, number, reason)));
             let session = self.dispatchers.open(&self.node, &port, lost);
             match session.dispatcher.submit(from, submission).check() {
-                Ok(()) => self.sent += 1,
+                Ok(()) => {}
                 Err(SendError::Encode(error)) => self.end(number, Err(JobError::Encode(error))),
                 Err(error) => {
                     let reason = Reason::die(error);
@@ -153,6 +154,9 @@ impl Submitter {
         let Some(held) = self.held.get_mut(&number) else {
             return;
         };
+        if held.cancelled {
+            return self.end(number, Err(JobError::Cancelled));
+        }
         if refusal != Refusal::Draining || self.watch.is_none() {
             let error = match refusal {
                 Refusal::Draining => JobError::Draining,

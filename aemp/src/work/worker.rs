@@ -14,6 +14,7 @@ use super::{
     Attempt, DispatcherRef, Failure, Source,
     attempt::{Task, Work, work},
     dispatcher::unsent,
+    machine::MOST_ROOM,
     source::{Dispatchers, Kind, RETRY, in_order, is_loss},
     wire::{Assignment, Outcome},
 };
@@ -80,9 +81,9 @@ impl Worker {
 }
 
 impl WorkerBuilder {
-    /// The number of jobs that it does at once. Default: 1.
+    /// The number of jobs that it does at once, up to 16,384. Default: 1.
     pub fn at_once(mut self, jobs: u32) -> Self {
-        self.at_once = jobs.max(1);
+        self.at_once = jobs.clamp(1, MOST_ROOM);
         self
     }
 
@@ -161,14 +162,6 @@ impl WorkerBuilder {
 }
 
 impl Worker {
-    /// The session with a dispatcher. A new one is begun if there is none.
-    fn open(&mut self, me: &WorkerRef, port: &PortId) -> (u64, DispatcherRef) {
-        let (me, lost) = (me.clone(), port.clone());
-        let lost = move |number, reason| drop(me.tell(News::Lost(lost, number, reason)));
-        let session = self.dispatchers.open(&self.node, port, lost);
-        (session.number, session.dispatcher.clone())
-    }
-
     /// Asks all dispatchers for work that it has not asked yet.
     fn ask(&mut self, cx: &Cx<'_>) {
         let me = cx.handle_of(self);
@@ -182,8 +175,10 @@ impl Worker {
             .cloned()
             .collect();
         for port in new {
-            let (_, dispatcher) = self.open(&me, &port);
-            dispatcher.offer(me.clone(), self.at_once);
+            let (tell, of) = (me.clone(), port.clone());
+            let lost = move |number, reason| drop(tell.tell(News::Lost(of, number, reason)));
+            let session = self.dispatchers.open(&self.node, &port, lost);
+            session.dispatcher.offer(me.clone(), self.at_once);
         }
     }
 
@@ -286,8 +281,11 @@ impl Worker {
         run: u64,
         assignment: Assignment,
     ) {
-        let me = cx.handle_of(self);
-        let (session, dispatcher) = self.open(&me, &from.id());
+        // Without a session there is no monitor that would end the attempt, and it is not one that this worker has asked for.
+        let Some(session) = self.dispatchers.session(&from.id()) else {
+            return drop(from.ended(run, Outcome::Stopped));
+        };
+        let (session, dispatcher) = (session.number, session.dispatcher.clone());
         let task = Task {
             node: self.node.clone(),
             dispatcher,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use aemp::{
-    Node, PortId, port,
+    Node, PortId, Value, port,
     work::{
         Attempt, Builder, DeadLetter, Dispatcher, DispatcherRef, Failure, JobError, Jobs, WhenFull,
         Worker,
@@ -362,4 +362,105 @@ async fn a_submitter_ends_with_its_handles_and_its_jobs() {
     while dispatcher.stats().await.unwrap().submitters > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+/// A port that keeps what it is told as a worker, or as a dispatcher.
+#[derive(Default)]
+struct Told {
+    attempts: Vec<u64>,
+    ended: Vec<(u64, Value)>,
+}
+
+#[port]
+impl Told {
+    #[rcv]
+    fn attempt(&mut self, _dispatcher: Value, _run: u64, assignment: Value) {
+        let number = assignment
+            .as_map()
+            .and_then(|map| map.get("attempt")?.as_u64());
+        self.attempts.push(number.expect("an assignment"));
+    }
+
+    #[rcv]
+    fn ended(&mut self, run: u64, outcome: Value) {
+        self.ended.push((run, outcome));
+    }
+
+    #[rcv]
+    fn attempts(&self) -> Vec<u64> {
+        self.attempts.clone()
+    }
+
+    #[rcv]
+    fn all_ended(&self) -> Vec<(u64, Value)> {
+        self.ended.clone()
+    }
+}
+
+/// A worker offers its room once in each session. If it does so again, it has lost the one before, whose attempts it has
+/// dropped, and no monitor of the dispatcher needs to fire for that.
+#[tokio::test(start_paused = true)]
+async fn the_attempts_of_a_worker_that_begins_anew_are_repeated() {
+    let node = node();
+    let (dispatcher, jobs) = start(&node, Dispatcher::builder());
+    let told = node.port(Told::default());
+    dispatcher.offer(node.handle(&told.id()), 1);
+    let _job = jobs.submit(&1).await.unwrap();
+    sleep(MS).await;
+    assert_eq!(told.attempts().await.unwrap(), [1]);
+    dispatcher.offer(node.handle(&told.id()), 1);
+    sleep(100 * MS).await;
+    assert_eq!(told.attempts().await.unwrap(), [1, 2]);
+    assert_eq!(dispatcher.stats().await.unwrap().workers, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_gives_an_attempt_back_that_it_has_not_asked_for() {
+    let node = node();
+    let (dispatcher, _jobs) = start(&node, Dispatcher::builder());
+    let worker = Worker::builder(&dispatcher).start(&node, |_: Attempt<u32>| async {
+        panic!("it is not begun");
+        #[expect(unreachable_code, reason = "the type of the result")]
+        Ok::<u32, Failure>(0)
+    });
+    let told = node.port(Told::default());
+    let assignment =
+        serde_json::json!({ "id": { "submitter": "s#1", "number": 1 }, "attempt": 1, "job": 1 });
+    let assignment = aemp_codec::to_value(&assignment).unwrap();
+    let from = told.id().to_string();
+    let message = vec!["attempt".into(), from.into(), 7.into(), assignment];
+    node.snd(&worker.unwrap().id(), message);
+    sleep(MS).await;
+    let ended = told.all_ended().await.unwrap();
+    assert_eq!(ended, [(7, "stopped".into())]);
+}
+
+/// The dispatcher gives the job back while the order to cancel it is under way.
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_job_of_a_dispatcher_that_drains_goes_to_no_other() {
+    let node = node();
+    let builder = Dispatcher::builder().register("work").capacity(1);
+    let first = builder.clone().start(&node).unwrap();
+    sleep(MS).await;
+    let second = builder.start(&node).unwrap();
+    sleep(MS).await;
+    let jobs = Jobs::<u32, u32>::new(&node, "work").unwrap();
+    let _accepted = jobs.submit(&1).await.unwrap();
+    let unaccepted = tokio::time::timeout(MS, async {
+        let waiting = jobs.submit(&2).into_future();
+        let drain = async {
+            while first.stats().await.unwrap().unaccepted == 0 {
+                tokio::task::yield_now().await;
+            }
+            tokio::spawn(first.drain());
+        };
+        tokio::select! {
+            _ = waiting => panic!("there is no room"),
+            () = drain => {}
+        }
+    });
+    unaccepted.await.unwrap();
+    sleep(MS).await;
+    let stats = second.stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.unaccepted), (0, 0));
 }

@@ -593,3 +593,42 @@ mod random {
         }
     }
 }
+
+#[test]
+fn the_room_of_one_worker_has_a_limit() {
+    let mut world = World::new(Policy {
+        capacity: 10,
+        ..policy()
+    });
+    let from = world.machine.submitter();
+    world.worker(u32::MAX);
+    let most = u64::from(MOST_ROOM);
+    for number in 0..most + 20 {
+        world.submit(from, job(number, None));
+    }
+    let stats = world.machine.stats();
+    assert_eq!(
+        (stats.running, stats.waiting, stats.unaccepted),
+        (most, 10, 10)
+    );
+}
+
+#[test]
+fn times_that_never_come_are_no_limits() {
+    let mut world = World::new(Policy {
+        time_limit: Some(Duration::MAX),
+        backoff: Backoff {
+            first: Duration::MAX,
+            most: Duration::MAX,
+            ..Backoff::default()
+        },
+        ..policy()
+    });
+    world.now = MS;
+    let from = world.machine.submitter();
+    world.worker(1);
+    world.submit(from, job(1, None));
+    assert_eq!(world.machine.deadline(), None);
+    world.end(1, failed(true));
+    assert!(world.machine.deadline() > Some(Duration::MAX / 4));
+}

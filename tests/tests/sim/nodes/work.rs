@@ -204,3 +204,39 @@ fn jobs_of_one_key_begin_in_order_over_nodes() {
     let begun: Vec<u64> = BEGUN.take().into_iter().map(|(_, _, job)| job).collect();
     assert!(begun.is_sorted(), "{begun:?}");
 }
+
+/// Jobs that do not fit into a packet must not count as being on their way: there would be room for too many, and the dispatcher would refuse them.
+#[test]
+fn jobs_that_cannot_be_sent_take_no_place_of_others() {
+    let mut sim = Sim::new(1);
+    let limited = |id: &str| member(id).max_packet_bytes(20_000);
+    let user = sim.start(limited("user")).unwrap();
+    let d1 = sim.start(limited("d1")).unwrap();
+    let jobs = sim.block_on(async {
+        let dispatcher = Dispatcher::builder().capacity(1).start(&d1).unwrap();
+        Jobs::<Vec<u8>, ()>::new(&user, dispatcher.id()).unwrap()
+    });
+    sim.run_for(3 * SECOND);
+    let results = Told::new();
+    let tell = results.clone();
+    sim.block_on(async move {
+        let submit = |job: Vec<u8>| {
+            let (submit, tell) = (jobs.submit(&job).into_future(), tell.clone());
+            tokio::spawn(async move {
+                if let Err(error) = submit.await {
+                    tell.tell(error.to_string());
+                }
+            });
+        };
+        (0..40).for_each(|_| submit(vec![0; 10]));
+        (0..40).for_each(|_| submit(vec![0; 100_000]));
+        (0..100).for_each(|_| submit(vec![0; 10]));
+    });
+    sim.run_for(10 * SECOND);
+    let errors = results.all();
+    assert_eq!(errors.len(), 40, "{errors:?}");
+    assert!(
+        errors.iter().all(|error| error.contains("encoded")),
+        "{errors:?}"
+    );
+}
