@@ -263,7 +263,7 @@ impl<T: Serialize> Topic<T> {
             message,
             content,
             is_retained,
-            _place: place,
+            place,
         });
         let sent = self.opened.commands.send(publish);
         sent.map_err(|_| PublishError::Stopped)

@@ -63,7 +63,7 @@ pub(super) struct Publication<T> {
     pub(super) content: Option<Value>,
     pub(super) is_retained: bool,
     /// The message's place among those that wait.
-    pub(super) _place: OwnedSemaphorePermit,
+    pub(super) place: OwnedSemaphorePermit,
 }
 
 /// Something for the task to do.
@@ -147,15 +147,19 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
         }
     }
 
-    /// Each source of work comes first in turn, so that none starves.
+    /// Each source of work comes first in turn, so that none starves. News are few, and come before all: the loss of a
+    /// connection is handled before the greeting that arrives over the next one.
     fn poll_work(
         &mut self,
         task: &mut Context<'_>,
         ended: Pin<&mut (impl Future<Output = ()> + ?Sized)>,
     ) -> Poll<Work<T>> {
-        self.turn = (self.turn + 1) % 5;
-        for place in 0..5 {
-            let polled = match (self.turn + place) % 5 {
+        if let Poll::Ready(Some(news)) = self.news.poll_recv(task) {
+            return Poll::Ready(Work::News(news));
+        }
+        self.turn = (self.turn + 1) % 4;
+        for place in 0..4 {
+            let polled = match (self.turn + place) % 4 {
                 0 => self
                     .commands
                     .poll_recv(task)
@@ -174,14 +178,13 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
                         .map(|it| it.map(Work::Answer)),
                     None => Poll::Pending,
                 },
-                3 => match &mut self.publishing {
+                _ => match &mut self.publishing {
                     Some(publishing) => {
                         let family = Pin::new(&mut publishing.watch).poll_next(task);
                         family.map(|it| Some(Work::Family(it)))
                     }
                     None => Poll::Pending,
                 },
-                _ => self.news.poll_recv(task).map(|it| it.map(Work::News)),
             };
             // A channel that has ended belongs to a dead port, whose death is among the news.
             if let Poll::Ready(Some(work)) = polled {
@@ -213,7 +216,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
                 }
             }
             Work::News(news) => self.hear(news).await,
-            Work::Idle => return self.close().await,
+            Work::Idle => return self.close(),
             Work::Family(None) | Work::NodeEnded => return Turn::Ends,
         }
         Turn::GoesOn
@@ -251,15 +254,12 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
         self.idle = Some(Box::pin(sleep(LINGER)));
     }
 
-    /// Nobody has used the topic for a while. It ends, unless somebody has a handle of it.
-    async fn close(&mut self) -> Turn {
+    /// The topic has not been used for a while. It ends, unless it has handles, or commands of their last moments.
+    fn close(&mut self) -> Turn {
         self.idle = None;
-        if !self.node.topics().close(&self.key, &self.opened) {
+        let is_used = || !self.commands.is_empty();
+        if !self.node.topics().close(&self.key, &self.opened, is_used) {
             return Turn::GoesOn;
-        }
-        // Those who had a handle until now may have published.
-        while let Ok(command) = self.commands.try_recv() {
-            self.obey(command).await;
         }
         if let Some(publishing) = &self.publishing {
             publishing.end();
@@ -278,7 +278,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
             message,
             mut content,
             is_retained,
-            _place,
+            place,
         } = publication;
         self.tell(&Item::Message(message.clone())).await;
         let stamp = is_retained.then(|| self.sources.stamp());
@@ -297,6 +297,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
             });
         }
         publishing.publish(content, stamp);
+        // A publisher may wait for the place, with a waker of its own.
+        guard::discard(place);
     }
 
     async fn tell(&mut self, item: &Item<T>) {
@@ -442,7 +444,10 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
                     .as_ref()
                     .is_some_and(|own| own.inlet() == inlet);
                 if is_own && !self.node.life().is_ending() {
-                    let receiving = Receiving::new(&self.node, &self.family, &self.tell);
+                    let mut receiving = Receiving::new(&self.node, &self.family, &self.tell);
+                    for publisher in self.sources.present() {
+                        receiving.watch(publisher, &self.tell);
+                    }
                     self.receiving = Some(receiving);
                     self.tell_gap(Gap::ANY).await;
                 }
@@ -473,9 +478,10 @@ impl<T> Drop for Hub<T> {
     fn drop(&mut self) {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
-            if let Command::Subscribe(_, mailbox) = command {
+            if let Command::Subscribe(_, mailbox) = &command {
                 mailbox.end();
             }
+            guard::discard(command);
         }
         for mailbox in std::mem::take(&mut self.subscribers).into_values() {
             mailbox.end();

@@ -115,7 +115,7 @@ impl<I: Counted> Pending<I> {
             }
             Rows::Ends { is_over, .. } if is_full || *is_over => {
                 *is_over = true;
-                self.lost += item.messages();
+                self.lost = self.lost.saturating_add(item.messages());
                 return Pushed::Over(item);
             }
             Rows::Ends { rows, .. } => {
@@ -125,7 +125,7 @@ impl<I: Counted> Pending<I> {
         };
         match displaced {
             Some(item) => {
-                self.lost += item.messages();
+                self.lost = self.lost.saturating_add(item.messages());
                 Pushed::Displaced(item)
             }
             None => Pushed::Kept,
@@ -185,6 +185,26 @@ mod tests {
         );
         pending.push(None, 4);
         assert_eq!(all(&mut pending), [Next::One(4)]);
+    }
+
+    /// A publisher may claim any number.
+    #[test]
+    fn a_count_of_losses_has_an_end() {
+        #[derive(Debug)]
+        struct Gap;
+        impl Counted for Gap {
+            fn messages(&self) -> u64 {
+                u64::MAX
+            }
+        }
+        for full in [Full::Oldest, Full::Ends] {
+            let mut pending = Pending::new(full, 1);
+            for _ in 0..4 {
+                pending.push(None, Gap);
+            }
+            let mut lost = std::iter::from_fn(|| Some(pending.next())).take(2);
+            assert!(lost.any(|next| matches!(next, Next::Lost(u64::MAX))));
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     Monitor, Node, UntypedMsg,
     db::{FamilyEvent, Watch},
+    guard,
     lock::Lock,
     passing::queue::Queue,
     port::Handle,
@@ -127,7 +128,7 @@ impl Publishing {
         if let Receivers::Unknown { asking, .. } = &mut self.receivers {
             asking.push(to);
         } else {
-            let _ = to.send(self.nodes());
+            answer(to, self.nodes());
         }
     }
 
@@ -158,7 +159,7 @@ impl Publishing {
                     self.add(inlet, own, Some(&early.0), news);
                 }
                 for asking in early.1 {
-                    let _ = asking.send(self.nodes());
+                    answer(asking, self.nodes());
                 }
             }
             FamilyEvent::Changes(changes) => {
@@ -250,6 +251,11 @@ impl Publishing {
             }
         }
     }
+}
+
+/// Wakes the task that has asked, by its own waker.
+fn answer(to: oneshot::Sender<Vec<NodeId>>, nodes: Vec<NodeId>) {
+    guard::shielded(|| drop(to.send(nodes)));
 }
 
 impl Answering {

@@ -10,7 +10,7 @@ use aemp_codec::NodeId;
 
 /// The number of sources of one node. A node has one for each type with which it has opened the topic.
 const MOST_OF_NODE: usize = 8;
-/// The number of lost sources that are kept.
+/// The number of losses of nodes of which sources are kept.
 const MOST_LOST: usize = 1024;
 
 /// All sources of one topic. `P` is a message.
@@ -21,6 +21,8 @@ pub(super) struct Sources<P> {
     clock: u64,
     /// The retained message of this node.
     own: Option<(u64, P)>,
+    /// The losses of nodes of which sources are kept, the first one first.
+    lost: BTreeMap<u64, NodeId>,
     losses: u64,
 }
 
@@ -57,6 +59,7 @@ impl<P: Clone> Sources<P> {
             known: BTreeMap::new(),
             clock: 0,
             own: None,
+            lost: BTreeMap::new(),
             losses: 0,
         }
     }
@@ -120,6 +123,7 @@ impl<P: Clone> Sources<P> {
         if of_node.is_empty() {
             self.known.remove(node);
         }
+        self.is_over(node, source.lost);
         next.saturating_sub(source.next)
     }
 
@@ -133,8 +137,18 @@ impl<P: Clone> Sources<P> {
             source.retained = None;
             any = true;
         }
-        self.forget_lost();
+        if any {
+            self.lost.insert(self.losses, node.clone());
+            self.forget_lost();
+        }
         any
+    }
+
+    /// The nodes that have sources and are not lost.
+    pub(super) fn present(&self) -> impl Iterator<Item = &NodeId> {
+        let is_present = |of_node: &Vec<Source<P>>| of_node.iter().any(|it| it.lost.is_none());
+        let present = self.known.iter().filter(move |(_, it)| is_present(it));
+        present.map(|(node, _)| node)
     }
 
     /// True if a source of the node is known and its node is not lost.
@@ -181,6 +195,7 @@ impl<P: Clone> Sources<P> {
     /// Forgets the sources of other nodes.
     pub(super) fn forget_others(&mut self) {
         self.known.clear();
+        self.lost.clear();
     }
 
     fn find(&self, node: &NodeId, instance: &str) -> Option<&Source<P>> {
@@ -196,17 +211,19 @@ impl<P: Clone> Sources<P> {
     /// The source of a message, which is now the last one that was heard of. A new one begins with this number.
     fn source(&mut self, node: &NodeId, instance: &str, next: u64) -> &mut Source<P> {
         let of_node = self.known.entry(node.clone()).or_default();
+        let mut lost = None;
         let source = match of_node
             .iter()
             .position(|source| source.instance == instance)
         {
-            Some(place) => Source {
-                lost: None,
-                ..of_node.remove(place)
-            },
+            Some(place) => {
+                let mut known = of_node.remove(place);
+                lost = known.lost.take();
+                known
+            }
             None => {
                 if of_node.len() >= MOST_OF_NODE {
-                    of_node.remove(0);
+                    lost = of_node.remove(0).lost;
                 }
                 Source {
                     instance: instance.into(),
@@ -216,24 +233,36 @@ impl<P: Clone> Sources<P> {
                 }
             }
         };
+        self.is_over(node, lost);
+        let of_node = self.known.entry(node.clone()).or_default();
         of_node.push(source);
         let last = of_node.len() - 1;
         &mut of_node[last]
     }
 
-    /// Forgets the sources that were lost first, if there are too many.
+    /// Forgets a loss, if no source of it is left.
+    fn is_over(&mut self, node: &NodeId, loss: Option<u64>) {
+        let Some(loss) = loss else { return };
+        let mut of_node = self.known.get(node).into_iter().flatten();
+        if !of_node.any(|source| source.lost == Some(loss)) {
+            self.lost.remove(&loss);
+        }
+    }
+
+    /// Forgets the sources of the first loss, if there are too many losses.
     fn forget_lost(&mut self) {
-        let sources = self.known.values().flatten();
-        let mut losses: Vec<_> = sources.filter_map(|source| source.lost).collect();
-        let Some(too_many) = losses.len().checked_sub(MOST_LOST).filter(|more| *more > 0) else {
+        if self.lost.len() <= MOST_LOST {
+            return;
+        }
+        let Some((loss, node)) = self.lost.pop_first() else {
             return;
         };
-        losses.sort_unstable();
-        let last = losses[too_many - 1];
-        self.known.retain(|_, of_node| {
-            of_node.retain(|source| source.lost.is_none_or(|loss| loss > last));
-            !of_node.is_empty()
-        });
+        if let Some(of_node) = self.known.get_mut(&node) {
+            of_node.retain(|source| source.lost != Some(loss));
+            if of_node.is_empty() {
+                self.known.remove(&node);
+            }
+        }
     }
 }
 
@@ -294,7 +323,10 @@ mod tests {
             sources.numbered(&node, "x", 1);
             sources.lost(&node);
         }
-        assert_eq!(sources.known.len(), MOST_LOST);
+        assert_eq!(
+            (sources.known.len(), sources.lost.len()),
+            (MOST_LOST, MOST_LOST)
+        );
         assert!(
             !sources.known.contains_key(&node("n9")) && sources.known.contains_key(&node("n10"))
         );

@@ -79,11 +79,16 @@ impl Topics {
         opened
     }
 
-    /// Closes a topic that nobody has a handle of. Returns false if somebody has.
-    pub(super) fn close<T>(&self, key: &Key, opened: &Weak<Opened<T>>) -> bool {
+    /// Closes a topic that has neither handles nor commands that wait. Returns false if it has.
+    pub(super) fn close<T>(
+        &self,
+        key: &Key,
+        opened: &Weak<Opened<T>>,
+        is_used: impl FnOnce() -> bool,
+    ) -> bool {
         let mut topics = self.0.lock();
-        // New handles are made of others, or under this lock.
-        if opened.strong_count() > 1 {
+        // New handles are made of others, or under this lock. A handle that is gone may have left commands.
+        if opened.strong_count() > 1 || is_used() {
             return false;
         }
         let closed = topics.remove(key);

@@ -15,7 +15,7 @@ use std::{
 };
 
 use aemp::{
-    Node, PortId,
+    Node, PortId, Reason,
     sim::{Chance, Crash, Sim},
     topic::{Gap, Membership, PresenceEvent, Slow, Topic, TopicEvent},
 };
@@ -254,4 +254,32 @@ fn schedule(seed: u64) {
 #[test]
 fn no_message_is_invented_or_lost_in_silence_and_presence_is_the_truth() {
     each_schedule(20, schedule);
+}
+
+/// A publisher that is lost before it has greeted the new inlet.
+#[test]
+fn an_inlet_that_is_replaced_hears_of_losses() {
+    let mut sim = Sim::new(1);
+    let there = sim.start(seeded("g1")).unwrap();
+    let here = sim.start(seeded("a")).unwrap();
+    let publisher = sim.block_on(async move { there.topic::<u64>("t").unwrap() });
+    let node = here.clone();
+    let mut subscriber = sim.block_on(async move { node.topic::<u64>("t").unwrap().subscribe() });
+    sim.run_for(10 * SECOND);
+    publisher.publish(1).unwrap();
+    sim.run_for(SECOND);
+    let first = subscriber.try_next().and_then(TopicEvent::message);
+    assert_eq!(first, Some(Arc::new(1)));
+    let node = here.clone();
+    let keys = sim.block_on(async move { node.db_keys("Aemp::topic:t").await.unwrap() });
+    sim.partition(&["g1"], &["a"]);
+    here.kil(&keys[0].parse().unwrap(), Reason::die("flooded"));
+    sim.run_for(120 * SECOND);
+    let told: Vec<_> = std::iter::from_fn(|| subscriber.try_next()).collect();
+    let of_node = |event: &TopicEvent<u64>| match event {
+        TopicEvent::Gap(Gap { node, .. }) => node.clone(),
+        _ => None,
+    };
+    let lost: Vec<_> = told.iter().filter_map(of_node).collect();
+    assert!(lost.iter().any(|node| node.as_str() == "g1"), "{told:?}");
 }
