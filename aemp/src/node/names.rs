@@ -158,7 +158,7 @@ fn push_letters(name: &mut String, number: u64) {
         letters[at] = b'a' + (rest % 26) as u8;
         rest /= 26;
     }
-    name.extend(letters[at..].iter().copied().map(char::from));
+    name.push_str(str::from_utf8(&letters[at..]).expect("letters are ASCII"));
 }
 
 fn parse_letters(letters: &[u8]) -> Option<u32> {

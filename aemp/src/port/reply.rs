@@ -117,9 +117,8 @@ impl<T> Reply<T> {
     where
         T: Serialize,
     {
-        let destination = cx.node.destination(&to);
-        if destination.is_node_port() {
-            destination.no_port();
+        if to.is_node_port() {
+            cx.node.destination(&to).no_port();
             return Self(To::Nobody);
         }
         Self(To::Far(Box::new(Far {
