@@ -18,7 +18,30 @@ pub(crate) enum Crowd {
     #[default]
     None,
     Small,
-    Large,
+    /// In the queue of the port with this number.
+    Large(u64),
+}
+
+impl Crowd {
+    /// A port with this number of messages in its queue lags behind its senders. They are slowed down a little, because
+    /// the messages of others wait behind these.
+    const SMALL: usize = 8192;
+    /// A port with this number of messages in its queue does not keep up with its senders. They are slowed down.
+    const LARGE: usize = 32_768;
+
+    /// The messages in the queue of a port, which dies with `most` of them.
+    pub(super) fn of(port: u64, waiting: usize, most: usize) -> Self {
+        match waiting {
+            _ if waiting >= Self::large(most) => Self::Large(port),
+            _ if waiting >= Self::SMALL.min(most / 16) => Self::Small,
+            _ => Self::None,
+        }
+    }
+
+    /// The number of messages from which a crowd is large.
+    pub(crate) fn large(most: usize) -> usize {
+        Self::LARGE.min(most / 8)
+    }
 }
 
 /// The results of delivering a connection's packets, other than messages to ports.

@@ -123,6 +123,12 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The number of queued messages.
     fn queue_len(&self) -> usize;
 
+    /// The number of messages that the port has not handled. Also counts those that its worker has in hand, if they are
+    /// many.
+    fn behind(&self) -> usize {
+        self.queue_len()
+    }
+
     /// The name of the type of its state, for display.
     fn type_name(&self) -> &'static str;
 

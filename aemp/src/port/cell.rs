@@ -135,6 +135,11 @@ impl<P: Port> Inner<P> {
         self.queue.len() + self.extras.as_ref().map_or(0, |extras| extras.parked())
     }
 
+    /// The number of messages that are not handled yet. Also counts those in the worker's hand, if they are many.
+    fn behind(&self) -> usize {
+        self.queue.behind() + self.extras.as_ref().map_or(0, |extras| extras.parked())
+    }
+
     /// The `Notify` to wait on, if the queue is full.
     fn full(&self) -> Option<&Arc<Notify>> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;

@@ -1,7 +1,7 @@
 //! The queue of a port. It has the size of one envelope and does not allocate for one message at a time.
 //!
 //! `Queue` is an enum: `Idle` (empty, no worker), `Empty` (a worker runs the port), `One(envelope)`,
-//! `Many(Box<VecDeque<..>>)`, and the states of stopped, dying and dead ports. The way from idle to busy and back allocates
+//! `Many(Box<..>)`, and the states of stopped, dying and dead ports. The way from idle to busy and back allocates
 //! nothing. Only port types with urgent messages have `Lanes` (`urgent`), and only such a queue gets and takes messages by
 //! `push_as` and `take_next`.
 
@@ -11,7 +11,24 @@ use super::urgent::{Class, Lanes};
 use crate::Reason;
 
 /// Boxed, so that a queue is no larger than an envelope.
-pub(crate) type Envelopes<E> = Box<VecDeque<E>>;
+pub(crate) type Envelopes<E> = Box<Many<E>>;
+
+/// More than one message, or a spare place for them.
+pub(crate) struct Many<E> {
+    envelopes: VecDeque<E>,
+    /// The messages that the port's worker took when it began its turn, if they were many. The worker returns the rest
+    /// of them at the end of its turn. Until then a look at the queue alone would show a short one.
+    in_hand: usize,
+}
+
+impl<E> From<VecDeque<E>> for Many<E> {
+    fn from(envelopes: VecDeque<E>) -> Self {
+        Self {
+            envelopes,
+            in_hand: 0,
+        }
+    }
+}
 
 /// The messages of a port, and whether a worker is at work on it.
 ///
@@ -58,9 +75,9 @@ impl<E> Queue<E> {
     #[inline]
     pub(crate) fn push(&mut self, envelope: E) -> Pushed {
         match self {
-            Self::Many(queue) => {
-                queue.push_back(envelope);
-                if queue.len().is_multiple_of(BACKLOG) {
+            Self::Many(many) => {
+                many.envelopes.push_back(envelope);
+                if (many.envelopes.len() + many.in_hand).is_multiple_of(BACKLOG) {
                     return Pushed::Backlog;
                 }
             }
@@ -86,7 +103,7 @@ impl<E> Queue<E> {
             queue.push_back(first);
         }
         queue.push_back(envelope);
-        *self = Self::Many(Box::new(queue));
+        *self = Self::Many(Box::new(queue.into()));
     }
 
     /// Takes all queued envelopes. The queue becomes `Empty` (at work), or keeps the capacity of `spare`.
@@ -94,7 +111,20 @@ impl<E> Queue<E> {
         if self.is_closed() {
             return Self::Empty;
         }
-        mem::replace(self, spare.map_or(Self::Empty, Self::Many))
+        let in_hand = self.len();
+        let left = if in_hand >= BACKLOG {
+            let mut left = spare.unwrap_or_else(|| Box::new(VecDeque::new().into()));
+            left.in_hand = in_hand;
+            Some(left)
+        } else {
+            spare
+        };
+        let mut taken = mem::replace(self, left.map_or(Self::Empty, Self::Many));
+        if let Self::Many(taken) = &mut taken {
+            // It is the next spare place.
+            taken.in_hand = 0;
+        }
+        taken
     }
 
     /// As [`push`](Self::push), with a class.
@@ -111,7 +141,7 @@ impl<E> Queue<E> {
         let mut lanes = match mem::replace(self, Self::Empty) {
             Self::Lanes(lanes) => lanes,
             Self::One(first) => Box::new(Lanes::new(VecDeque::from([first]))),
-            Self::Many(queue) => Box::new(Lanes::new(*queue)),
+            Self::Many(queue) => Box::new(Lanes::new(queue.envelopes)),
             _ => Box::new(Lanes::new(VecDeque::new())),
         };
         lanes.push(class, envelope);
@@ -144,7 +174,7 @@ impl<E> Queue<E> {
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<E> {
         match self {
-            Self::Many(envelopes) => envelopes.pop_front(),
+            Self::Many(many) => many.envelopes.pop_front(),
             Self::One(_) => match mem::replace(self, Self::Empty) {
                 Self::One(envelope) => Some(envelope),
                 _ => None,
@@ -161,7 +191,7 @@ impl<E> Queue<E> {
     /// The first envelope, of a queue without lanes.
     pub(crate) fn first(&self) -> Option<&E> {
         match self {
-            Self::Many(envelopes) => envelopes.front(),
+            Self::Many(many) => many.envelopes.front(),
             Self::One(envelope) => Some(envelope),
             Self::Idle
             | Self::Empty
@@ -175,16 +205,16 @@ impl<E> Queue<E> {
     /// Puts envelopes that were taken and not handled back to the front.
     pub(crate) fn put_back(&mut self, rest: Self) {
         let mut rest = match rest {
-            Self::Many(rest) if !rest.is_empty() => rest,
-            Self::One(envelope) => Box::new(VecDeque::from([envelope])),
+            Self::Many(rest) if !rest.envelopes.is_empty() => rest,
+            Self::One(envelope) => Box::new(VecDeque::from([envelope]).into()),
             _ => return,
         };
         match mem::replace(self, Self::Empty) {
             Self::Idle | Self::Empty => {}
-            Self::One(envelope) => rest.push_back(envelope),
-            Self::Many(mut queue) => rest.append(&mut queue),
+            Self::One(envelope) => rest.envelopes.push_back(envelope),
+            Self::Many(mut queue) => rest.envelopes.append(&mut queue.envelopes),
             Self::Lanes(mut lanes) => {
-                lanes.put_back(*rest);
+                lanes.put_back(rest.envelopes);
                 *self = Self::Lanes(lanes);
                 return;
             }
@@ -200,8 +230,17 @@ impl<E> Queue<E> {
         match self {
             Self::Idle | Self::Empty | Self::Stopped | Self::Dying(_) | Self::Dead(_) => 0,
             Self::One(_) => 1,
-            Self::Many(queue) => queue.len(),
+            Self::Many(many) => many.envelopes.len(),
             Self::Lanes(lanes) => lanes.len(),
+        }
+    }
+
+    /// The number of messages that the port has not handled: those in the queue, and, if they were many, those that its
+    /// worker took when it began its turn.
+    pub(crate) fn behind(&self) -> usize {
+        match self {
+            Self::Many(many) => many.envelopes.len() + many.in_hand,
+            _ => self.len(),
         }
     }
 
@@ -234,6 +273,33 @@ mod tests {
         assert_eq!(size_of::<Queued>(), 16);
     }
 
+    /// Otherwise a port with a million messages looks idle while its worker has them.
+    #[test]
+    fn many_messages_in_hand_count_until_the_end_of_the_turn() {
+        let mut queue = Queue::Idle;
+        for number in 0..1500 {
+            queue.push(number);
+        }
+        let mut taken = queue.take(None);
+        assert_eq!((queue.len(), queue.behind()), (0, 1500));
+        for number in 1..548 {
+            assert_eq!(queue.push(number), Pushed::Queued);
+        }
+        assert_eq!(queue.push(0), Pushed::Backlog);
+        for number in 0..1000 {
+            assert_eq!(taken.pop(), Some(number));
+        }
+        queue.put_back(taken);
+        assert_eq!((queue.len(), queue.behind()), (1048, 1048));
+        let taken = queue.take(None);
+        assert_eq!((queue.behind(), taken.behind()), (1048, 1048));
+        // The next batch is short.
+        let Queue::Many(spare) = taken else {
+            panic!("many")
+        };
+        assert_eq!(queue.take(Some(spare)).behind(), 0);
+    }
+
     #[test]
     fn keeps_order_over_put_back() {
         let mut queue = Queue::Idle;
@@ -246,6 +312,6 @@ mod tests {
         let Queue::Many(taken) = queue else {
             panic!("two entries are many")
         };
-        assert_eq!(*taken, [2, 3]);
+        assert_eq!(taken.envelopes, [2, 3]);
     }
 }

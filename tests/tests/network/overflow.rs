@@ -1,6 +1,8 @@
 //! More is queued for a node than may be.
 
-use aemp::{PortId, msg, snd};
+use std::time::{Duration, Instant};
+
+use aemp::{PortId, msg, port, snd};
 
 use crate::{
     common::{Inbox, soon, watch},
@@ -66,5 +68,59 @@ async fn senders_that_wait_for_room_lose_nothing() {
     }
     for _ in 0..1000 {
         assert_eq!(inbox.next().await, msg!["note", &text]);
+    }
+}
+
+/// Many connections flood one port, whose handler is slower than each of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_many_connections_flood_lives() {
+    const SENDERS: usize = 8;
+    const EACH: usize = 10_000;
+    let a = start(listening("a").max_port_queue(40_000)).await;
+    let slow = a.port(Slow { handled: 0 });
+    let mut death = std::pin::pin!(watch(&a, &slow.id()));
+    let send = |number: usize| {
+        let (seed, id) = (address(&a), slow.id());
+        async move {
+            let node = start(listening(&format!("b{number}")).seed(seed)).await;
+            let far: SlowRef = node.handle(&id);
+            soon(node.until_up("a")).await;
+            for _ in 0..EACH {
+                far.work();
+            }
+            node
+        }
+    };
+    let nodes: Vec<_> = (0..SENDERS)
+        .map(|number| tokio::spawn(send(number)))
+        .collect();
+    for node in nodes {
+        // The call comes behind the messages of its node.
+        let node = node.await.unwrap();
+        let far: SlowRef = node.handle(&slow.id());
+        tokio::select! {
+            reason = &mut death => panic!("{:?}", reason.into_values()),
+            handled = far.handled().timeout(Duration::from_secs(60)) => drop(handled.unwrap()),
+        }
+    }
+    assert_eq!(slow.handled().await.unwrap(), SENDERS * EACH);
+}
+
+struct Slow {
+    handled: usize,
+}
+
+#[port]
+impl Slow {
+    #[rcv]
+    fn work(&mut self) {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(10) {}
+        self.handled += 1;
+    }
+
+    #[rcv]
+    fn handled(&self) -> usize {
+        self.handled
     }
 }

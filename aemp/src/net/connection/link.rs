@@ -3,15 +3,19 @@
 //! The task reads, delivers, hands over the ports that have become ready, and writes the packets that have gathered
 //! (`link/writing.rs`). Packets of 128 KiB and more are read on other threads, in order (`large.rs`).
 
+mod brake;
 mod flight;
 mod writing;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use aemp_codec::{Format, FrameError, FrameErrorKind};
 use tokio::sync::OwnedMutexGuard;
 
-use self::flight::Flight;
+use self::{
+    brake::{Brake, Lag},
+    flight::Flight,
+};
 use super::{
     error::{self, END_OF_FILE},
     large::{Large, LargePacket, Step},
@@ -41,10 +45,6 @@ use aemp_proto::{
 const TURN_BYTES: usize = 256 << 10;
 /// The same while the packets are bulk, so that the ports free the strings that they got before the next ones come.
 const TURN_BULK: usize = 32 << 10;
-/// The pause for a sender that is faster than a port. The port handles about ten thousand messages in this time.
-const CATCH_UP: Duration = Duration::from_millis(5);
-/// The same if the port lags behind by less than that.
-const CATCH_UP_LITTLE: Duration = Duration::from_millis(1);
 /// The number of messages that cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
 /// The beginning of the text, for log and monitors, about a packet that breaks the rules.
@@ -70,8 +70,10 @@ struct LinkTask<'a> {
     delivers: Option<OwnedMutexGuard<()>>,
     /// The results of the last turn, beside messages.
     brought: Brought,
-    /// The time until which nothing is read or delivered, because the peer has exceeded its rate of requests.
+    /// The time until which nothing is read or delivered, because the peer has exceeded its rate of requests or is
+    /// faster than a port.
     resume: Option<Time>,
+    brake: Brake,
     large: Large,
     /// True if the mesh has asked to hear when the last bytes taken have been written.
     asked: bool,
@@ -144,6 +146,7 @@ pub(super) async fn run(
         delivers: None,
         brought: Brought::over(conn),
         resume: None,
+        brake: Brake::Off,
         large: Large::No,
         asked: false,
         flight: Flight::of(&stream),
@@ -234,7 +237,7 @@ impl LinkTask<'_> {
                 }
                 () = self.peer.writer.told(), if !writing => self.peer.writer.gather(self.carried).await,
                 () = tokio::time::sleep_until(deadline) => {
-                    if large {
+                    if large || self.brake != Brake::Off {
                         // The peer is not silent: this end does not read.
                         self.link.heard(self.net.now());
                     }
@@ -324,19 +327,29 @@ impl LinkTask<'_> {
         delivered
     }
 
-    /// Pauses reading for a moment if the other node sends to a port faster than the port handles its messages.
-    ///
-    /// The pause is short, because messages to other ports wait as well, and the port itself may wait for that node. A
-    /// port that never catches up is killed at `max_port_queue`.
+    /// Pauses if the other node sends to a port faster than the port handles its messages.
     fn slow_down(&mut self) {
-        let pause = match std::mem::take(&mut self.brought.crowd) {
-            Crowd::None => return,
-            Crowd::Small => CATCH_UP_LITTLE,
-            Crowd::Large => CATCH_UP,
+        let crowd = std::mem::take(&mut self.brought.crowd);
+        let port = match crowd {
+            Crowd::None | Crowd::Small => self.brake.port(),
+            Crowd::Large(port) => Some(port),
         };
-        if self.resume.is_none() && !self.net.node().scheduler().is_timeless() {
-            self.resume = Some(self.net.now() + pause);
+        if (crowd, port) == (Crowd::None, None) || self.net.node().scheduler().is_timeless() {
+            return;
         }
+        let lag = port.and_then(|port| self.lag(port));
+        let resume = self.brake.delivered(self.net.now(), crowd, lag);
+        self.resume = self.resume.max(resume);
+    }
+
+    /// The messages in the queue of a port, if it lives.
+    fn lag(&self, port: u64) -> Option<Lag> {
+        let node = self.net.node();
+        Some(Lag {
+            port,
+            waiting: node.find_number(port)?.behind(),
+            large: Crowd::large(node.costs().max_port_queue),
+        })
     }
 
     /// Pauses reading if the other node exceeds its rate of requests. Its packets wait in the network, and writing
@@ -421,7 +434,14 @@ impl LinkTask<'_> {
         let node = self.net.node();
         let _scope = node.decoding();
         let (limits, traces) = (node.limits(), node.traces());
+        let mut portion = self.brake.portion();
         while !self.turn.is_over() {
+            if portion == 0 {
+                // The rest comes in the next turn.
+                self.turn.bytes = TURN_BYTES;
+                break;
+            }
+            portion -= 1;
             let packet = match self.link.next_packet() {
                 Ok(Some(packet)) => {
                     self.received.packets += 1;
@@ -456,7 +476,10 @@ impl LinkTask<'_> {
 
     fn timeout(&mut self) -> Result<(), String> {
         let now = self.net.now();
-        self.resume.take_if(|resume| *resume <= now);
+        if self.resume.take_if(|resume| *resume <= now).is_some() {
+            let lag = self.brake.port().and_then(|port| self.lag(port));
+            self.resume = self.brake.look(now, lag);
+        }
         match self.link.timeout(now) {
             LinkAction::None => {}
             LinkAction::SendKeepalive => {

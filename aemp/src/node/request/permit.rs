@@ -10,12 +10,6 @@ use crate::{
 };
 use aemp_proto::{mesh::Level, peer::ConnId, request::Request};
 
-/// A port with this number of messages in its queue lags behind its senders. They are slowed down a little, because the
-/// messages of others wait behind these.
-const CROWD: usize = 8192;
-/// A port with this number of messages in its queue does not keep up with its senders. They are slowed down.
-const LARGE_CROWD: usize = 32_768;
-
 impl Node {
     /// True if a request is forbidden: by secure mode, by the list of allowed functions, or by the authentication
     /// method of the peer. A forbidden request is logged and not answered, as in the reference.
@@ -114,13 +108,9 @@ impl Node {
         port: &Arc<dyn AnyPort>,
         name: &str,
     ) -> Crowd {
-        let (waiting, most) = (port.queue_len(), self.costs().max_port_queue);
+        let (waiting, most) = (port.behind(), self.costs().max_port_queue);
         if waiting < most {
-            return match waiting {
-                ..CROWD => Crowd::None,
-                CROWD..LARGE_CROWD => Crowd::Small,
-                LARGE_CROWD.. => Crowd::Large,
-            };
+            return Crowd::of(port.number(), waiting, most);
         }
         let so = format!("{} takes no more, and is ended", short(name));
         let reason = Reason::die(reached(from, "max_port_queue", most, &so));

@@ -263,6 +263,10 @@ impl<P: Port> AnyPort for Cell<P> {
         self.lock().waiting()
     }
 
+    fn behind(&self) -> usize {
+        self.lock().behind()
+    }
+
     fn room_for(&self, node: &NodeId, asking: Asking, now: Instant) -> credit::Room {
         self.lock().room_for(node, asking, now)
     }

@@ -1,0 +1,178 @@
+//! The brake of a connection whose node sends to a port faster than the port handles its messages.
+//!
+//! Dropping messages would break the guarantee, and a port whose queue reaches `max_port_queue` dies. So such a
+//! connection is delivered in small portions, with pauses between them, until the port has caught up. A pause ends early
+//! when the port catches up. Its longest time grows with the square of the queue's length: a port that lags behind a
+//! little holds its connections up for milliseconds, and a port that many connections flood holds each of them up for as
+//! long as it needs.
+//!
+//! A pause holds up the connection's messages to other ports as well, and the port itself may wait for an answer from
+//! that node. Therefore a pause has an end, whether the port has caught up or not. An acknowledgement by port would hold
+//! up nobody else; that is what bounded ports have (`stream/credit`), and senders who wait for room.
+//!
+//! Limit: connections are not braked before their first messages have made the queue long. About a thousand messages of
+//! each connection may be delivered by then, so a thousand connections that begin at the same moment can still fill a
+//! queue of a million.
+
+use std::time::Duration;
+
+use crate::node::delivery::Crowd;
+use aemp_proto::Time;
+
+/// The number of messages that are delivered between two pauses.
+const PORTION: usize = 128;
+/// The pause for a small crowd.
+const LITTLE: Duration = Duration::from_millis(1);
+/// The longest pause when a crowd has just become large. The port handles about ten thousand messages in this time.
+const LARGE: Duration = Duration::from_millis(5);
+/// The longest pause of all. Nodes that wait for an answer, or for a keepalive, do not take this one for dead.
+const LONGEST: Duration = Duration::from_secs(1);
+/// The number of times that the port is looked at during a pause.
+const LOOKS: u32 = 8;
+
+/// The crowd of messages in the queue of one port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lag {
+    /// The number of the port.
+    pub(super) port: u64,
+    pub(super) waiting: usize,
+    /// The number from which the crowd is large.
+    pub(super) large: usize,
+}
+
+/// The state of one connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Brake {
+    #[default]
+    Off,
+    /// Portions and pauses, until the port with this number has caught up.
+    On { port: u64 },
+    /// A pause until this time, at the latest.
+    Pause {
+        port: u64,
+        until: Time,
+        step: Duration,
+    },
+}
+
+impl Brake {
+    /// The number of messages that may be delivered now.
+    pub(super) fn portion(self) -> usize {
+        match self {
+            Self::Off => usize::MAX,
+            Self::On { .. } => PORTION,
+            Self::Pause { .. } => 0,
+        }
+    }
+
+    /// The port that is waited for.
+    pub(super) fn port(self) -> Option<u64> {
+        match self {
+            Self::Off => None,
+            Self::On { port } | Self::Pause { port, .. } => Some(port),
+        }
+    }
+
+    /// Messages were delivered. Returns the time until which nothing is to be delivered, if there is a pause.
+    pub(super) fn delivered(&mut self, now: Time, crowd: Crowd, lag: Option<Lag>) -> Option<Time> {
+        match lag {
+            Some(lag) if lag.waiting >= lag.large => {
+                let longest = longest(lag.waiting, lag.large);
+                let step = (longest / LOOKS).max(LARGE).min(longest);
+                *self = Self::Pause {
+                    port: lag.port,
+                    until: now + longest,
+                    step,
+                };
+                Some(now + step)
+            }
+            _ => {
+                *self = Self::Off;
+                (crowd != Crowd::None).then(|| now + LITTLE)
+            }
+        }
+    }
+
+    /// A part of the pause is over. Returns the time of its next part, if the port still lags behind.
+    pub(super) fn look(&mut self, now: Time, lag: Option<Lag>) -> Option<Time> {
+        let Self::Pause { port, until, step } = *self else {
+            return None;
+        };
+        if lag.is_none_or(|lag| lag.waiting < lag.large) {
+            *self = Self::Off;
+            return None;
+        }
+        if now >= until {
+            *self = Self::On { port };
+            return None;
+        }
+        Some(until.min(now + step))
+    }
+}
+
+fn longest(waiting: usize, large: usize) -> Duration {
+    let times = waiting as f64 / large.max(1) as f64;
+    LARGE.mul_f64((times * times).min(1e6)).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lag(waiting: usize) -> Option<Lag> {
+        Some(Lag {
+            port: 7,
+            waiting,
+            large: 1000,
+        })
+    }
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_small_crowd_costs_a_moment() {
+        let mut brake = Brake::Off;
+        assert_eq!(brake.delivered(at(0), Crowd::None, None), None);
+        assert_eq!(brake.delivered(at(0), Crowd::Small, None), Some(at(1)));
+        assert_eq!((brake, brake.portion()), (Brake::Off, usize::MAX));
+    }
+
+    #[test]
+    fn a_large_crowd_costs_a_pause_that_ends_when_the_port_has_caught_up() {
+        let mut brake = Brake::Off;
+        assert_eq!(
+            brake.delivered(at(0), Crowd::Large(7), lag(4000)),
+            Some(at(10))
+        );
+        assert_eq!(brake.portion(), 0);
+        assert_eq!(brake.look(at(10), lag(3000)), Some(at(20)));
+        assert_eq!(brake.look(at(20), lag(999)), None);
+        assert_eq!(brake, Brake::Off);
+        // A dead port is not waited for.
+        assert!(brake.delivered(at(0), Crowd::Large(7), lag(4000)).is_some());
+        assert_eq!((brake.look(at(10), None), brake), (None, Brake::Off));
+    }
+
+    #[test]
+    fn after_a_whole_pause_there_is_a_portion_and_another_pause() {
+        let mut brake = Brake::Off;
+        let mut resume = brake.delivered(at(0), Crowd::Large(7), lag(2000));
+        let mut now = at(0);
+        while let Some(next) = resume {
+            now = next;
+            resume = brake.look(now, lag(2000));
+        }
+        assert_eq!((now, brake.portion()), (at(20), PORTION));
+        // No message of the portion has noticed the length of the queue.
+        assert!(brake.delivered(now, Crowd::None, lag(2000)).is_some());
+    }
+
+    #[test]
+    fn pauses_grow_with_the_queue_up_to_a_limit() {
+        let pauses = [1000, 2000, 10_000, 1_000_000, usize::MAX].map(|it| longest(it, 1000));
+        assert_eq!(pauses, [5, 20, 500, 1000, 1000].map(Duration::from_millis));
+        assert_eq!(longest(5, 0), Duration::from_millis(125));
+    }
+}
