@@ -301,7 +301,7 @@ impl Arguments<'_, '_> {
         Ok(match &*self.name {
             "" => Request::Keepalive,
             "devnull" => Request::Devnull,
-            "mon0" => Request::Mon0(self.name("port")?),
+            "mon0" => Request::Mon0(self.text("port")?),
             "mon1" => Request::Mon1(self.text("port")?),
             // No limit on the name: it is not kept, and the monitors of the sender's port must fire.
             "kil0" => Request::Kil0 {
