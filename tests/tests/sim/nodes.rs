@@ -5,6 +5,7 @@ mod database;
 mod limits;
 mod names;
 mod partitions;
+mod pools;
 mod processes;
 mod relays;
 mod repeats;

@@ -67,7 +67,7 @@ impl Task {
                         Ok(None) => return self.shows.end(no_child(&self.name)),
                         Err(CallError::Died(reason)) => {
                             let reason = self.over.died.try_recv().unwrap_or(reason);
-                            if !is_loss(&reason) {
+                            if !reason.is_loss() {
                                 return self.shows.end(reason);
                             }
                             tokio::time::sleep(RETRY).await;
@@ -96,7 +96,7 @@ impl Task {
     async fn has_died(&mut self, reason: &Reason) {
         let dead = self.watched.take();
         self.shows.port(None);
-        if is_loss(reason) {
+        if reason.is_loss() {
             // This node has lost it. The supervisor may still have it, and then it is watched again.
             tokio::time::sleep(RETRY).await;
         } else if let (Some(told), Some(dead)) = (&mut self.told, dead)
@@ -118,9 +118,4 @@ impl Task {
         self.watched = Some(watched);
         self.shows.port(Some(port));
     }
-}
-
-/// True if a node or a connection was lost, so that the port may live.
-fn is_loss(reason: &Reason) -> bool {
-    reason.kind() == "transport_error"
 }
