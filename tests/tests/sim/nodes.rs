@@ -13,6 +13,7 @@ mod streamed;
 mod streams;
 mod supervisor;
 mod topics;
+mod trio;
 mod urgent;
 mod wanted;
 mod work;

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use aemp_codec::PortId;
-use tokio::sync::oneshot;
-
 use super::{Shows, no_child};
 use crate::{
-    CallError, Monitor, Node, Reason,
+    CallError, Node, Reason,
+    port::Watched,
     supervisor::{Incarnation, SupervisorRef},
 };
 
@@ -25,27 +23,6 @@ pub(super) struct Task {
     /// The last answer of the supervisor.
     pub(super) told: Option<Incarnation>,
     pub(super) watched: Option<Watched>,
-}
-
-/// A port that is monitored.
-pub(super) struct Watched {
-    port: PortId,
-    died: oneshot::Receiver<Reason>,
-    _monitor: Monitor,
-}
-
-impl Watched {
-    pub(super) fn new(node: &Node, port: PortId) -> Self {
-        let (tell, died) = oneshot::channel();
-        let monitor = node.mon(&port, move |reason| {
-            let _ = tell.send(reason.clone());
-        });
-        Self {
-            port,
-            died,
-            _monitor: monitor,
-        }
-    }
 }
 
 impl Task {
