@@ -43,6 +43,7 @@ pub(crate) mod table;
 pub(crate) mod untyped;
 pub(crate) mod urgent;
 pub(crate) mod wanted;
+mod watched;
 
 pub use bound::{Blocking, Psub, Timer};
 pub use call::{Call, ValueCall};
@@ -55,3 +56,4 @@ pub(crate) use reply::LocalReply;
 pub use reply::Reply;
 pub use stop::Closed;
 pub use untyped::{Handlers, Untyped, UntypedMsg};
+pub(crate) use watched::Watched;

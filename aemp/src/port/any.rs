@@ -120,6 +120,11 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The reason, if the port is dying or dead, or has been stopped.
     fn died(&self) -> Option<Reason>;
 
+    /// True if a kill or a stop is known to be queued, or the port is dying or dead.
+    fn is_ending(&self) -> bool {
+        self.died().is_some()
+    }
+
     /// The number of queued messages.
     fn queue_len(&self) -> usize;
 

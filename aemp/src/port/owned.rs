@@ -295,6 +295,10 @@ impl<M: 'static> AnyPort for Holder<M> {
         self.0.died()
     }
 
+    fn is_ending(&self) -> bool {
+        self.0.is_ending()
+    }
+
     fn queue_len(&self) -> usize {
         self.0.queue_len()
     }

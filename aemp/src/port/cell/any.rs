@@ -259,6 +259,11 @@ impl<P: Port> AnyPort for Cell<P> {
         }
     }
 
+    fn is_ending(&self) -> bool {
+        let inner = self.lock();
+        inner.queue.is_closed() || inner.is_ending()
+    }
+
     fn queue_len(&self) -> usize {
         self.lock().waiting()
     }
