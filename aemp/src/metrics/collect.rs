@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Node, Readiness, Shown,
-    exec::tally::{self, CallEnd, HandlerSum, OTHER, Times},
+    exec::tally::{self, CallEnd, HandlerSum, KINDS, OTHER, Sum, Times},
     node::inspect,
 };
 
@@ -92,8 +92,9 @@ impl Collector {
         let began = Instant::now();
         let mut metrics = about(node);
         metrics.extend(types.metrics(&mut self.lengths));
-        metrics.extend(lives(node));
-        metrics.extend(handled(node));
+        let sum = node.scheduler().sum();
+        metrics.extend(lives(node, &sum));
+        metrics.extend(handled(&sum));
         metrics.extend(executor(node));
         metrics.extend(self.network(node));
         metrics.extend(database(node));
@@ -142,10 +143,10 @@ fn about(node: &Node) -> Vec<Metric> {
     ]
 }
 
-fn lives(node: &Node) -> Vec<Metric> {
+fn lives(node: &Node, sum: &Sum) -> Vec<Metric> {
     let past = node.scheduler().past();
     let mut died = metric(&catalogue::DIED);
-    let deaths = past.deaths();
+    let deaths = KINDS.into_iter().zip(sum.deaths());
     died.samples
         .extend(deaths.map(|(kind, deaths)| sample([kind], Reading::Count(deaths))));
     vec![
@@ -157,16 +158,13 @@ fn lives(node: &Node) -> Vec<Metric> {
 }
 
 /// Messages and calls.
-fn handled(node: &Node) -> [Metric; 5] {
-    let sum = node.scheduler().sum();
+fn handled(sum: &Sum) -> [Metric; 5] {
     let mut handlers = BTreeMap::<(String, &'static str), HandlerSum>::new();
     for (number, of_type) in &sum.types {
-        for (place, handler) in of_type.iter().enumerate() {
+        for (place, handler) in of_type.handlers.iter().enumerate() {
             // Two types with the same name are one.
             let of_name = handlers.entry(tally::named(*number, place)).or_default();
-            of_name.handled += handler.handled;
-            of_name.unwanted += handler.unwanted;
-            of_name.times.add(&handler.times);
+            of_name.add(handler);
         }
     }
     let all = [

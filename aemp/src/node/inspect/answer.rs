@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo, Role,
-    SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports,
+    SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports, waits,
 };
 #[cfg(feature = "metrics")]
 use crate::metrics::Link;
@@ -26,7 +26,7 @@ use aemp_proto::{
 };
 
 /// The subjects of questions.
-const SUBJECTS: &str = "connections, families, functions, node, ports";
+const SUBJECTS: &str = "connections, counts, families, functions, node, ports, waits";
 /// The greatest number of ports or connections that an answer lists.
 const AT_MOST: usize = 10_000;
 
@@ -79,7 +79,7 @@ impl Node {
             "connections" => self.send_answer(&to, msg, &self.connections(most)),
             "families" => self.send_answer(&to, msg, &self.families(most)),
             "functions" => self.send_answer(&to, msg, &self.functions()),
-            "ports" => {
+            "counts" | "ports" | "waits" => {
                 let question = from.map(Question::of);
                 if matches!(question, Some(None)) {
                     let text = "too many questions about ports wait already";
@@ -87,8 +87,17 @@ impl Node {
                 }
                 let node = self.clone();
                 self.scheduler().spawn(async move {
-                    let ports = ports::count(&node, most, kind.as_deref()).await;
-                    node.send_answer(&to, msg, &ports);
+                    match &*subject {
+                        "counts" => node.send_answer(&to, msg, &node.counts(most)),
+                        "waits" => {
+                            let waits = waits::find(&node, most).await;
+                            node.send_answer(&to, msg, &waits);
+                        }
+                        _ => {
+                            let ports = ports::count(&node, most, kind.as_deref()).await;
+                            node.send_answer(&to, msg, &ports);
+                        }
+                    }
                     drop(question);
                 });
             }
