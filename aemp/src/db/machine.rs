@@ -43,6 +43,8 @@ pub(crate) trait Machine {
     fn role(&self) -> Role;
     /// The families with the numbers of their entries. Only a node that holds the whole database knows them all.
     fn sizes(&self) -> Vec<(Arc<str>, usize)>;
+    /// The keys of a family with their owners, at most `most`: of all on a node that holds the whole database, otherwise its own.
+    fn owners(&self, family: &str, most: usize) -> Vec<(Arc<str>, NodeId)>;
     fn counts(&self) -> Counts;
 }
 
@@ -107,6 +109,10 @@ impl<P: Peers> Machine for Mesh<P> {
 
     fn sizes(&self) -> Vec<(Arc<str>, usize)> {
         self.db_sizes()
+    }
+
+    fn owners(&self, family: &str, most: usize) -> Vec<(Arc<str>, NodeId)> {
+        self.db_owners(family, most)
     }
 
     fn counts(&self) -> Counts {

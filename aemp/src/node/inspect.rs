@@ -22,9 +22,9 @@
 //! # On the wire
 //!
 //! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of the [protocol](aemp_proto::protocol::requests#the-fixed-requests). WHAT
-//! is `"node"`, `"connections"`, `"ports"`, `"families"`, `"functions"`, `"counts"` or `"waits"`, or an array of that text and a map of options, of which there are
-//! two: `{"most": N, "kind": TYPE}`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
-//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`], [`Functions`], [`Counts`] or [`Waits`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
+//! is `"node"`, `"connections"`, `"ports"`, `"families"`, `"functions"`, `"owners"`, `"counts"` or `"waits"`, or an array of that text and a map of options, of which there are
+//! two: `{"most": N, "kind": TYPE}`. TYPE is a type of ports for `"ports"`, and a family for `"owners"`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
+//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`], [`Functions`], [`Owners`], [`Counts`] or [`Waits`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
 //!
 //! A reference node does not know the request and would only log it. So it is sent only after `can` has answered that
 //! the request is known. Otherwise the caller gets [`InspectError::Unknown`]. (A reference node that has got the
@@ -44,6 +44,8 @@ mod counts;
 mod error;
 mod info;
 mod ports;
+#[cfg(all(test, feature = "json"))]
+mod tests;
 mod throttle;
 mod waits;
 
@@ -60,7 +62,7 @@ pub use self::{
     activity::{CallCounts, Counts, HandlerCounts, Times, TypeCounts, WaitInfo, Waits},
     error::InspectError,
     info::{
-        ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, NodeInfo,
+        ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, NodeInfo, Owners,
         PortInfo, PortTypeInfo, Ports, Role, SeedFailure, SeedFailureKind, SeedInfo, Traffic,
     },
 };
@@ -193,6 +195,19 @@ impl Inspect {
             return Ok(self.node.families(self.limit()));
         }
         self.ask("families").await
+    }
+
+    /// The owners of the keys of a family, as far as the node knows them.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`]; `Refused` from a node of an older version.
+    pub async fn owners(&self, family: &str) -> Result<Owners, InspectError> {
+        if self.is_own() {
+            return Ok(self.node.owners(family, self.limit()));
+        }
+        let of = self.clone().of_kind(family);
+        of.ask("owners").await
     }
 
     /// The functions that can be spawned and called on the node.

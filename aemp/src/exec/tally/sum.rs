@@ -120,7 +120,7 @@ impl Times {
         }
     }
 
-    pub(super) fn count(&mut self, weight: u64, nanos: u64) {
+    pub(crate) fn count(&mut self, weight: u64, nanos: u64) {
         self.nanos += nanos.saturating_mul(weight);
         self.classes[class(nanos)] += weight;
     }

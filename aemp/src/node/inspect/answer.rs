@@ -9,7 +9,7 @@ use aemp_codec::{Map, PortId, Value, to_value};
 use serde::Serialize;
 
 use super::{
-    ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo, Role,
+    ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo, Owners, Role,
     SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports, waits,
 };
 #[cfg(feature = "metrics")]
@@ -26,7 +26,7 @@ use aemp_proto::{
 };
 
 /// The subjects of questions.
-const SUBJECTS: &str = "connections, counts, families, functions, node, ports, waits";
+const SUBJECTS: &str = "connections, counts, families, functions, node, owners, ports, waits";
 /// The greatest number of ports or connections that an answer lists.
 const AT_MOST: usize = 10_000;
 
@@ -78,6 +78,10 @@ impl Node {
             "node" => self.send_answer(&to, msg, &self.info()),
             "connections" => self.send_answer(&to, msg, &self.connections(most)),
             "families" => self.send_answer(&to, msg, &self.families(most)),
+            "owners" => {
+                let family = kind.unwrap_or_default();
+                self.send_answer(&to, msg, &self.owners(&family, most));
+            }
             "functions" => self.send_answer(&to, msg, &self.functions()),
             "counts" | "ports" | "waits" => {
                 let question = from.map(Question::of);
@@ -193,6 +197,16 @@ impl Node {
         families.sort_by(|a, b| (b.keys, &a.name).cmp(&(a.keys, &b.name)));
         families.truncate(most);
         Families { total, families }
+    }
+
+    pub(super) fn owners(&self, family: &str, most: usize) -> Owners {
+        let owned = self.ask_database(|machine, _| machine.owners(family, most));
+        let mut owners = Owners::default();
+        for (key, owner) in owned {
+            let keys = owners.owners.entry(owner.as_str().into()).or_default();
+            keys.push((*key).into());
+        }
+        owners
     }
 
     pub(super) fn functions(&self) -> Functions {
