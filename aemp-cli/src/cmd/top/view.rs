@@ -49,7 +49,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, colors: bool) {
     .areas(frame.area());
     let paint = Paint { colors };
     frame.render_widget(Paragraph::new(summary(app, paint)), top);
-    frame.render_widget(Paragraph::new(titles(app, paint)), tabs);
+    frame.render_widget(Paragraph::new(titles(app)), tabs);
     rows(frame, app, paint, middle);
     frame.render_widget(Paragraph::new(footer(app, paint)), bottom);
     if app.help {
@@ -137,7 +137,7 @@ fn about(app: &App, paint: Paint, spans: &mut Vec<Span<'static>>) {
 }
 
 /// The names of the tables.
-fn titles(app: &App, paint: Paint) -> Line<'static> {
+fn titles(app: &App) -> Line<'static> {
     let mut spans = Vec::new();
     for (at, tab) in Tab::ALL.iter().enumerate() {
         let style = if *tab == app.place.tab {
