@@ -3,7 +3,8 @@
 //! - `paris` and `oslo` are seeds, so they are global. `lima`, `rome` and `cairo` are their slaves.
 //! - A `Desk` of each node gets `Order`s from the next node, calls its `Kitchen`, and takes its time.
 //! - A supervisor on `rome` has a child that fails every few seconds.
-//! - Two `Clerk`s, on `oslo` and `lima`, ask each other for a stamp every half minute. Both wait for the other, until their patience ends.
+//! - Two `Clerk`s, on `oslo` and `lima`, stamp forms every half minute, and need each other's signature. Both wait for the other, until
+//!   their patience ends.
 //! - `cairo` stops for ten seconds in every forty.
 //! - Each node has an entry in the family `menu`.
 
@@ -57,7 +58,7 @@ impl Kitchen {
     }
 }
 
-/// Stamps a form when the other clerk has stamped it.
+/// Stamps a form when the other clerk has signed it.
 struct Clerk {
     other: Option<ClerkRef>,
 }
@@ -70,9 +71,14 @@ impl Clerk {
     }
 
     #[rcv]
+    fn sign(&self, form: u64) -> u64 {
+        form
+    }
+
+    #[rcv]
     async fn stamp(&self, form: u64) -> bool {
         match &self.other {
-            Some(other) => other.stamp(form).timeout(PATIENCE).await.is_ok(),
+            Some(other) => other.sign(form).timeout(PATIENCE).await.is_ok(),
             None => true,
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     activity::{Activity, Histogram, OfHandler, bare},
     network::{Network, Seen},
     table::{Cell, Column, Mark, Row, Width, number, text},
-    text::{lapse, short},
+    text::{count, lapse, short},
 };
 
 pub(super) const TYPES: &[Column] = &[
@@ -19,7 +19,7 @@ pub(super) const TYPES: &[Column] = &[
     number("P50", 6).spare(1),
     number("P99", 6),
     number("DIED", 7),
-    text("OF REASONS", Width::Rest(14)).spare(3),
+    text("REASONS", Width::Rest(14)).spare(3),
 ];
 
 pub(super) const HANDLERS: &[Column] = &[
@@ -207,7 +207,7 @@ fn quantile(times: Option<&Histogram>, part: f64) -> Cell {
 fn listed(counts: &BTreeMap<String, u64>) -> String {
     let mut counts: Vec<(&String, &u64)> = counts.iter().collect();
     counts.sort_by(|(a, of_a), (b, of_b)| (of_b, a).cmp(&(of_a, b)));
-    let texts = counts.iter().map(|(kind, count)| format!("{count} {kind}"));
+    let texts = counts.iter().map(|(kind, n)| format!("{} {kind}", count(**n)));
     texts.collect::<Vec<_>>().join(", ")
 }
 

@@ -46,11 +46,11 @@ pub(crate) const MOST_TYPES: usize = 256;
 const SAMPLE: u64 = 128;
 
 /// The bounds of the classes of times, in nanoseconds. A further class has everything above.
-pub(crate) const BOUNDS: [u64; 13] = {
-    let mut bounds = [1_000; 13];
+pub(crate) const BOUNDS: [u64; 25] = {
+    let mut bounds = [1_000; 25];
     let mut at = 1;
     while at < bounds.len() {
-        bounds[at] = bounds[at - 1] * 4;
+        bounds[at] = bounds[at - 1] * 2;
         at += 1;
     }
     bounds

@@ -61,22 +61,34 @@ fn level(description: &'static Description, level: f64) -> Metric {
     single(description, Reading::Level(level))
 }
 
+/// The number of bounds of a histogram of times: every second one of the tally, because each is a series of its own.
+const TIMES: usize = tally::BOUNDS.len().div_ceil(2);
+
 /// A histogram of times.
 fn classes(times: &Times) -> Reading {
-    static SECONDS: [f64; tally::BOUNDS.len()] = {
-        let mut seconds = [0.0; tally::BOUNDS.len()];
+    static SECONDS: [f64; TIMES] = {
+        let mut seconds = [0.0; TIMES];
         let mut at = 0;
         while at < seconds.len() {
-            seconds[at] = tally::BOUNDS[at] as f64 / 1e9;
+            seconds[at] = tally::BOUNDS[2 * at] as f64 / 1e9;
             at += 1;
         }
         seconds
     };
     Reading::Classes {
         bounds: &SECONDS,
-        counts: times.classes.to_vec(),
+        counts: pairs(&times.classes),
         sum: Duration::from_nanos(times.nanos).as_secs_f64(),
     }
+}
+
+/// The classes between the bounds that are kept. The first and the last class are alone.
+fn pairs(classes: &[u64]) -> Vec<u64> {
+    let Some((first, rest)) = classes.split_first() else {
+        return Vec::new();
+    };
+    let rest = rest.chunks(2).map(|pair| pair.iter().sum());
+    std::iter::once(*first).chain(rest).collect()
 }
 
 impl Collector {
@@ -273,6 +285,21 @@ fn family_samples<'a>(families: impl Iterator<Item = (&'a str, u64)>) -> Vec<Sam
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_classes_of_times_are_paired() {
+        let mut times = Times::default();
+        for nanos in [1000, 2000, 4000, 5000, 16_777_216_000, u64::MAX / 2] {
+            times.count(1, nanos);
+        }
+        let Reading::Classes { bounds, counts, .. } = classes(&times) else {
+            panic!("it is a histogram");
+        };
+        assert_eq!((bounds.len(), counts.len()), (13, 14));
+        assert_eq!((bounds[0], bounds[1]), (1e-6, 4e-6));
+        assert!((bounds[12] - 16.777_216).abs() < 1e-9);
+        assert_eq!((&counts[..3], &counts[12..]), (&[1, 2, 1][..], &[1, 1][..]));
+    }
 
     /// Any node can set entries in any family.
     #[test]

@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn a_class_ends_with_its_bound() {
-        assert_eq!([0, 1000, 1001, 4000].map(class), [0, 0, 1, 1]);
-        assert_eq!(class(BOUNDS[12]), 12);
-        assert_eq!(class(u64::MAX), 13);
+        assert_eq!([0, 1000, 1001, 2000, 2001].map(class), [0, 0, 1, 1, 2]);
+        assert_eq!(class(BOUNDS[24]), 24);
+        assert_eq!(class(u64::MAX), 25);
     }
 }

@@ -103,7 +103,7 @@ async fn handlers_and_calls_are_counted_from_the_first_question_on() {
     assert!(late.is_err());
     assert_eq!(shop.price().await.unwrap(), 5);
     let counts = counts(&node).await;
-    assert!(counts.counting && counts.bounds.is_sorted() && counts.bounds.len() == 13);
+    assert!(counts.counting && counts.bounds.is_sorted() && counts.bounds.len() == 25);
     let sold = handler(&counts, "sell");
     assert_eq!((sold.handled, sold.calls.ended.len()), (300, 0));
     assert!(timed(&sold.times) > 100, "{sold:?}");
