@@ -174,7 +174,9 @@ async fn forms(first: Node, second: Node) {
     clerks[0].meet(first.handle(&clerks[1].id()));
     clerks[1].meet(second.handle(&clerks[0].id()));
     for form in 0.. {
-        clerks.iter().for_each(|clerk| drop(clerk.stamp(form).forget()));
+        clerks
+            .iter()
+            .for_each(|clerk| drop(clerk.stamp(form).forget()));
         sleep(FORMS).await;
     }
 }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use aemp::{
     NodeId,
-    inspect::{ConnectionInfo, Counts, FamilyInfo, Functions, NodeInfo, Ports, Role, Traffic, Waits},
+    inspect::{
+        ConnectionInfo, Counts, FamilyInfo, Functions, NodeInfo, Ports, Role, Traffic, Waits,
+    },
     logs::LogLine,
     supervisor::ChildInfo,
 };
@@ -385,7 +387,8 @@ impl Network {
                 part,
             }) => {
                 seen.part = part;
-                seen.activity.add(at, Err("counts nothing that others may ask for".into()));
+                seen.activity
+                    .add(at, Err("counts nothing that others may ask for".into()));
                 seen.provider = provider.or_else(|| seen.provider.take());
                 let neighbours: Vec<_> =
                     neighbours.into_iter().filter(|n| *n != self.own).collect();

@@ -22,6 +22,8 @@ mod demand;
 mod door;
 mod history;
 mod html;
+#[cfg(test)]
+mod large;
 mod page;
 mod picture;
 mod server;

@@ -9,8 +9,8 @@ use aemp::{
     logs::{LogLevel, LogLine},
 };
 
-pub(crate) use self::activity::{Kind, without};
 use self::activity::{CALLS, HANDLERS, TYPES, WAITS};
+pub(crate) use self::activity::{Kind, without};
 use super::{
     network::{Link, Network, Rate, Seen},
     tab::Tab,
@@ -139,10 +139,7 @@ fn node_rows<'a>(
 }
 
 /// The ports by type.
-pub(crate) fn kinds<'a>(
-    network: &'a Network,
-    scope: Option<&'a str>,
-) -> BTreeMap<&'a str, Kind> {
+pub(crate) fn kinds<'a>(network: &'a Network, scope: Option<&'a str>) -> BTreeMap<&'a str, Kind> {
     activity::kinds(node_rows(network, scope))
 }
 

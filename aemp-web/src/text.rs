@@ -106,8 +106,12 @@ mod tests {
 
     #[test]
     fn lapses_have_the_unit_that_fits() {
-        let shown = [0.0, 1.2e-6, 0.000_999, 0.001, 0.009_96, 0.9994, 0.9996, 16.8];
-        let expected = ["0.0us", "1.2us", "999us", "1.0ms", "10ms", "999ms", "1.0s", "17s"];
+        let shown = [
+            0.0, 1.2e-6, 0.000_999, 0.001, 0.009_96, 0.9994, 0.9996, 16.8,
+        ];
+        let expected = [
+            "0.0us", "1.2us", "999us", "1.0ms", "10ms", "999ms", "1.0s", "17s",
+        ];
         assert_eq!(shown.map(lapse), expected);
     }
 

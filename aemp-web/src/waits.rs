@@ -156,7 +156,9 @@ mod tests {
         let waiting: Vec<_> = waiting.collect();
         let waits = waiting.iter().flat_map(|waiting| &waiting.waits);
         let circles = circles(waits).into_iter();
-        circles.map(|(port, circle)| (port.into(), circle)).collect()
+        circles
+            .map(|(port, circle)| (port.into(), circle))
+            .collect()
     }
 
     fn twice(waits: &[(&str, u64, &str)]) -> [Waits; 2] {
@@ -197,7 +199,11 @@ mod tests {
     fn a_long_chain_is_searched_without_recursion() {
         let ids: Vec<String> = (0..50_000).map(|n| format!("a#{n}")).collect();
         let next = |at: usize| ids[(at + 1) % ids.len()].as_str();
-        let chain: Vec<_> = ids.iter().enumerate().map(|(at, id)| (&**id, 1, next(at))).collect();
+        let chain: Vec<_> = ids
+            .iter()
+            .enumerate()
+            .map(|(at, id)| (&**id, 1, next(at)))
+            .collect();
         assert_eq!(found(&[("a", twice(&chain))]).len(), 50_000);
         assert_eq!(found(&[("a", twice(&chain[..49_999]))]), []);
     }

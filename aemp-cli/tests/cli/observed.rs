@@ -45,8 +45,14 @@ impl Stand {
 
 fn aemp(seed: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aemp"));
-    command.env("PERL_ANYEVENT_MP_RC", "rc").env("AEMP_SEEDS", seed).env("AEMP_SECRET", SECRET);
-    command.args(args).stderr(Stdio::null()).stdout(Stdio::piped());
+    command
+        .env("PERL_ANYEVENT_MP_RC", "rc")
+        .env("AEMP_SEEDS", seed)
+        .env("AEMP_SECRET", SECRET);
+    command
+        .args(args)
+        .stderr(Stdio::null())
+        .stdout(Stdio::piped());
     command
 }
 
@@ -56,12 +62,18 @@ fn documents(seed: &str, args: &[&str]) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{args:?}: {text}");
     let lines = text.lines();
-    lines.map(|line| serde_json::from_str(line).expect("a document")).collect()
+    lines
+        .map(|line| serde_json::from_str(line).expect("a document"))
+        .collect()
 }
 
 fn get(at: &str, path: &str) -> Value {
     let mut client = TcpStream::connect(at).expect("it listens");
-    write!(client, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").expect("it reads");
+    write!(
+        client,
+        "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n"
+    )
+    .expect("it reads");
     let mut answer = String::new();
     client.read_to_string(&mut answer).expect("it answers");
     let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
@@ -87,17 +99,25 @@ fn still(mut document: Value) -> Value {
         for moving in ["uptime", "memory", "connections"] {
             details.remove(moving);
         }
-        details.values_mut().for_each(|value| *value = still(value.take()));
+        details
+            .values_mut()
+            .for_each(|value| *value = still(value.take()));
     }
     if let Some(list) = document.as_array_mut() {
-        list.iter_mut().for_each(|value| *value = still(value.take()));
+        list.iter_mut()
+            .for_each(|value| *value = still(value.take()));
     }
     document
 }
 
 /// Two nodes, one of them with a port that has been called and with another that has died and was restarted.
 async fn network() -> (Node, Node, impl Sized) {
-    let node = |id: &str| Node::builder().node_id(id).secret(SECRET).bind("127.0.0.1:0");
+    let node = |id: &str| {
+        Node::builder()
+            .node_id(id)
+            .secret(SECRET)
+            .bind("127.0.0.1:0")
+    };
     let green = node("green").start().await.expect("it starts");
     let blue = node("blue").seed(green.listeners().remove(0));
     let blue = blue.start().await.expect("it starts");
@@ -111,14 +131,26 @@ async fn network() -> (Node, Node, impl Sized) {
     });
     let supervisor = supervisor.start(&green);
     supervisor.ready().await.expect("it is ready");
-    let stand = supervisor.follow::<StandRef>("stand").await.expect("a child");
+    let stand = supervisor
+        .follow::<StandRef>("stand")
+        .await
+        .expect("a child");
     stand.wait().await.expect("it lives").fail();
     let again = async {
-        while green.inspect("green").counts().await.expect("its own").restarts == 0 {
+        while green
+            .inspect("green")
+            .counts()
+            .await
+            .expect("its own")
+            .restarts
+            == 0
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), again).await.expect("a restart");
+    tokio::time::timeout(Duration::from_secs(20), again)
+        .await
+        .expect("a restart");
     let stand = stand.wait().await.expect("it lives");
     let far: StandRef = blue.handle(&stand.id());
     for _ in 0..5 {
@@ -139,7 +171,10 @@ fn the_terminal_and_the_page_agree() {
     BufReader::new(out).read_line(&mut line).expect("it tells");
     let told: Value = serde_json::from_str(&line).expect("a document");
     let at = told["address"].as_str().expect("an address");
-    let at = at.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let at = at
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .to_owned();
 
     let is_counted = |top: &Value| {
         let handlers = top["handlers"].as_array();
@@ -165,14 +200,24 @@ fn the_terminal_and_the_page_agree() {
         // The commands are nodes whose own ports and calls are in neither.
         let stands = |top: &Value| {
             let mut all = top[what].as_array().cloned().unwrap_or_default();
-            all.retain(|of| of["type"].as_str().is_some_and(|kind| kind.ends_with("::Stand")));
+            all.retain(|of| {
+                of["type"]
+                    .as_str()
+                    .is_some_and(|kind| kind.ends_with("::Stand"))
+            });
             all
         };
         assert!(!stands(&page).is_empty(), "{page}");
-        assert_eq!(still(stands(&page).into()), still(stands(terminal).into()), "{what}");
+        assert_eq!(
+            still(stands(&page).into()),
+            still(stands(terminal).into()),
+            "{what}"
+        );
     }
 
-    let page = until(&at, "/api/nodes", |nodes| nodes.as_array().is_some_and(|nodes| nodes.len() > 1));
+    let page = until(&at, "/api/nodes", |nodes| {
+        nodes.as_array().is_some_and(|nodes| nodes.len() > 1)
+    });
     let terminal = documents(&seed, &["--json", "nodes", "--long"]);
     for id in ["green", "blue"] {
         let of = |nodes: &[Value]| nodes.iter().find(|node| node["id"] == id).cloned();

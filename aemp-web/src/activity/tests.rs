@@ -23,7 +23,10 @@ fn rates_are_those_of_five_to_ten_seconds() {
     let mut activity = Activity::default();
     let mut handled = 0;
     for second in 0..60 {
-        activity.add(f64::from(second), Ok(counts(f64::from(second), handled, &[])));
+        activity.add(
+            f64::from(second),
+            Ok(counts(f64::from(second), handled, &[])),
+        );
         // It begins with 100 a second, and goes on with 10.
         handled += if second < 20 { 100 } else { 10 };
         let rate = sell(&activity).rate;
@@ -43,7 +46,14 @@ fn rates_are_those_of_five_to_ten_seconds() {
 fn failed_calls_are_those_without_an_answer() {
     let mut activity = Activity::default();
     activity.add(0.0, Ok(counts(0.0, 0, &[("answered", 5), ("timeout", 1)])));
-    activity.add(2.0, Ok(counts(2.0, 0, &[("answered", 9), ("timeout", 2), ("died", 1)])));
+    activity.add(
+        2.0,
+        Ok(counts(
+            2.0,
+            0,
+            &[("answered", 9), ("timeout", 2), ("died", 1)],
+        )),
+    );
     let calls = &sell(&activity).calls;
     assert_eq!((calls.rate, calls.failing, calls.failed()), (3.0, 1.0, 3));
 }
@@ -57,7 +67,10 @@ fn a_node_that_starts_again_has_no_rate_yet() {
     activity.add(2.0, Ok(counts(0.5, 7, &[])));
     assert_eq!((sell(&activity).rate, sell(&activity).handled), (0.0, 7));
     activity.add(3.0, Err("no".into()));
-    assert_eq!((activity.types.len(), activity.failure.as_deref()), (0, Some("no")));
+    assert_eq!(
+        (activity.types.len(), activity.failure.as_deref()),
+        (0, Some("no"))
+    );
     activity.add(4.0, Ok(counts(2.5, 9, &[])));
     assert_eq!((sell(&activity).rate, &activity.failure), (0.0, &None));
 }
@@ -72,7 +85,10 @@ fn nodes_are_added_up() {
         all.merge(&one);
     }
     let shop = &all.types["my::Shop"];
-    assert_eq!((shop.died["normal"], shop.died["die"], shop.failed()), (4, 4, 4));
+    assert_eq!(
+        (shop.died["normal"], shop.died["die"], shop.failed()),
+        (4, 4, 4)
+    );
     let (rate, times) = shop.messages();
     assert_eq!((rate, times.quantile(1.0)), (40.0, Some(1.0)));
     assert_eq!(sell(&all).calls.rate, 40.0);
@@ -100,7 +116,9 @@ fn lies_are_bounded() {
     handler.name = "é".repeat(1000);
     handler.times.classes = vec![u64::MAX; 100];
     handler.calls.ended = (0..100).map(|n| (format!("end{n}"), u64::MAX)).collect();
-    lie.types[0].died = (0..100).map(|n| (format!("{n}!").repeat(1000), u64::MAX)).collect();
+    lie.types[0].died = (0..100)
+        .map(|n| (format!("{n}!").repeat(1000), u64::MAX))
+        .collect();
     lie.types[0].handlers = vec![handler.clone(); 5];
     let mut other = lie.types[0].clone();
     other.kind = "my::Other".into();
@@ -108,17 +126,29 @@ fn lies_are_bounded() {
     lie.bounds = vec![f64::INFINITY; 1000];
     let taken = bounded(lie.clone());
     let handlers = taken.types.iter().map(|of| of.handlers.len());
-    assert_eq!((taken.types.len(), handlers.sum::<usize>()), (TYPES, HANDLERS));
+    assert_eq!(
+        (taken.types.len(), handlers.sum::<usize>()),
+        (TYPES, HANDLERS)
+    );
     let mut activity = Activity::default();
     for second in 0..7 {
         activity.add(f64::from(second), Ok(lie.clone()));
     }
     let shop = &activity.types["my::Shop"];
-    assert_eq!((activity.types.len(), shop.handlers.len(), shop.died.len()), (2, 1, KINDS));
+    assert_eq!(
+        (activity.types.len(), shop.handlers.len(), shop.died.len()),
+        (2, 1, KINDS)
+    );
     let (name, handler) = shop.handlers.first_key_value().unwrap();
     assert_eq!((name.chars().count(), handler.rate), (LONGEST, 0.0));
-    assert_eq!((handler.calls.ended.len(), handler.calls.failed()), (KINDS, u64::MAX));
-    assert_eq!((activity.died(), handler.times.quantile(0.5)), (u64::MAX, None));
+    assert_eq!(
+        (handler.calls.ended.len(), handler.calls.failed()),
+        (KINDS, u64::MAX)
+    );
+    assert_eq!(
+        (activity.died(), handler.times.quantile(0.5)),
+        (u64::MAX, None)
+    );
     let mut all = activity.clone();
     all.merge(&activity);
     assert_eq!(all.types["my::Shop"].failed(), u64::MAX);

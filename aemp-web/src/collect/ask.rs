@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aemp::{
     Map, Node, NodeId, PortId, Value,
-    inspect::{Connections, Counts, FamilyInfo, Inspect, InspectError, MOST, NodeInfo, Ports, Waits},
+    inspect::{
+        Connections, Counts, FamilyInfo, Inspect, InspectError, MOST, NodeInfo, Ports, Waits,
+    },
     supervisor::{Supervisor, SupervisorRef},
 };
 use tokio::{task::JoinSet, time::timeout};
@@ -227,4 +229,3 @@ fn lost(reason: &aemp::Reason) -> String {
         _ => reason.to_string(),
     }
 }
-

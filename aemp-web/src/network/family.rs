@@ -125,14 +125,41 @@ mod tests {
     #[test]
     fn changes_are_the_differences_of_answers() {
         let mut family = Family::default();
-        family.take(opened(0.0, &[("a", "1", "x"), ("b", "1", ""), ("c", "1", "x")]));
-        assert!(family.changes.is_empty(), "there was nothing to compare with");
-        family.take(opened(1.0, &[("a", "2", "x"), ("b", "1", "y"), ("d", "1", "x")]));
-        family.take(opened(2.0, &[("a", "2", "z"), ("b", "1", ""), ("d", "1", "x")]));
+        family.take(opened(
+            0.0,
+            &[("a", "1", "x"), ("b", "1", ""), ("c", "1", "x")],
+        ));
+        assert!(
+            family.changes.is_empty(),
+            "there was nothing to compare with"
+        );
+        family.take(opened(
+            1.0,
+            &[("a", "2", "x"), ("b", "1", "y"), ("d", "1", "x")],
+        ));
+        family.take(opened(
+            2.0,
+            &[("a", "2", "z"), ("b", "1", ""), ("d", "1", "x")],
+        ));
         let changes = family.changes.iter();
-        let changes = changes.map(|turn| (turn.at, &*turn.key, turn.before.is_some(), turn.now.is_some()));
+        let changes = changes.map(|turn| {
+            (
+                turn.at,
+                &*turn.key,
+                turn.before.is_some(),
+                turn.now.is_some(),
+            )
+        });
         let changes: Vec<_> = changes.collect();
-        assert_eq!(changes, [(2.0, "a", true, true), (1.0, "c", true, false), (1.0, "d", false, true), (1.0, "a", true, true)]);
+        assert_eq!(
+            changes,
+            [
+                (2.0, "a", true, true),
+                (1.0, "c", true, false),
+                (1.0, "d", false, true),
+                (1.0, "a", true, true)
+            ]
+        );
     }
 
     #[test]

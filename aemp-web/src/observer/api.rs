@@ -94,7 +94,12 @@ fn find(what: &str, about: &About, state: &State) -> Option<Value> {
         "database" => match &about.family {
             None => each(nodes(), |seen| &seen.families),
             Some(family) => match &network.opened.get(family)?.entries {
-                Ok(entries) => json!(entries.iter().map(|(key, entry)| (key, &entry.value)).collect::<BTreeMap<_, _>>()),
+                Ok(entries) => json!(
+                    entries
+                        .iter()
+                        .map(|(key, entry)| (key, &entry.value))
+                        .collect::<BTreeMap<_, _>>()
+                ),
                 Err(error) => json!({ "error": error }),
             },
         },

@@ -272,7 +272,9 @@ fn limits(limits: &BTreeMap<String, u64>) -> String {
     if limits.is_empty() {
         return "none".into();
     }
-    let limits = limits.iter().map(|(limit, times)| format!("{limit}: {}", count(*times)));
+    let limits = limits
+        .iter()
+        .map(|(limit, times)| format!("{limit}: {}", count(*times)));
     shown(limits.collect::<Vec<_>>().join(", "))
 }
 

@@ -45,6 +45,18 @@ pub(crate) struct State {
     settled: Option<Instant>,
 }
 
+impl State {
+    /// A state in which nothing has been asked yet.
+    pub(crate) fn new(network: Network, history: History) -> Self {
+        Self {
+            network,
+            history,
+            now: 0.0,
+            settled: None,
+        }
+    }
+}
+
 /// The state, and the ways to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
@@ -57,12 +69,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Nothing is collected before [`collect`](Self::collect).
     pub(crate) fn new(node: &Node) -> Self {
-        let state = State {
-            network: Network::new(node.id().as_str()),
-            history: History::default(),
-            now: 0.0,
-            settled: None,
-        };
+        let state = State::new(Network::new(node.id().as_str()), History::default());
         Self {
             node: node.clone(),
             state: Arc::new(RwLock::new(state)),
@@ -174,7 +181,10 @@ impl Work {
         let is_wanted = |family: &String| wanted.contains(&Thing::Family(family.clone()));
         network.opened.retain(|family, _| is_wanted(family));
         if !wanted.contains(&Thing::Waits) {
-            network.nodes.values_mut().for_each(|seen| seen.waiting = None);
+            network
+                .nodes
+                .values_mut()
+                .for_each(|seen| seen.waiting = None);
         }
         if wanted.is_empty() {
             return;

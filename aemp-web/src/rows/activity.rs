@@ -115,7 +115,10 @@ pub(super) fn types(network: &Network, scope: Option<&str>) -> Vec<Row> {
 }
 
 /// A row for each handler for which there is one.
-fn by_handler(activity: &Activity, row: impl Fn(&OfHandler) -> Option<(Vec<Cell>, Mark)>) -> Vec<Row> {
+fn by_handler(
+    activity: &Activity,
+    row: impl Fn(&OfHandler) -> Option<(Vec<Cell>, Mark)>,
+) -> Vec<Row> {
     let mut rows = Vec::new();
     for (kind, of_type) in &activity.types {
         for (name, handler) in &of_type.handlers {
@@ -207,7 +210,9 @@ fn quantile(times: Option<&Histogram>, part: f64) -> Cell {
 fn listed(counts: &BTreeMap<String, u64>) -> String {
     let mut counts: Vec<(&String, &u64)> = counts.iter().collect();
     counts.sort_by(|(a, of_a), (b, of_b)| (of_b, a).cmp(&(of_a, b)));
-    let texts = counts.iter().map(|(kind, n)| format!("{} {kind}", count(**n)));
+    let texts = counts
+        .iter()
+        .map(|(kind, n)| format!("{} {kind}", count(**n)));
     texts.collect::<Vec<_>>().join(", ")
 }
 

@@ -73,7 +73,10 @@ async fn rates_times_deaths_and_failing_calls_are_shown() {
     broken.break_down();
     let there: TillRef = watched.green.handle(&here.id());
     // Somebody must look, or nothing is counted in a program without the feature `metrics`.
-    until(&watched, "/api/counts", |counts| counts["blue"]["counting"].as_bool()).await;
+    until(&watched, "/api/counts", |counts| {
+        counts["blue"]["counting"].as_bool()
+    })
+    .await;
     let paying = tokio::spawn(async move {
         loop {
             there.pay(20).await.expect("it is paid");
@@ -88,14 +91,23 @@ async fn rates_times_deaths_and_failing_calls_are_shown() {
     })
     .await;
     let calls = &pay["calls"];
-    assert!(pay["type"].as_str().is_some_and(|kind| kind.ends_with("::Till")));
-    assert!(pay["p50"].as_f64() > Some(0.008) && pay["p99"].as_f64() < Some(0.6), "{pay}");
+    assert!(
+        pay["type"]
+            .as_str()
+            .is_some_and(|kind| kind.ends_with("::Till"))
+    );
+    assert!(
+        pay["p50"].as_f64() > Some(0.008) && pay["p99"].as_f64() < Some(0.6),
+        "{pay}"
+    );
     assert!(calls["ended"]["answered"].as_u64() >= Some(1), "{pay}");
     assert!(calls["ended"]["timeout"].as_u64() >= Some(1), "{pay}");
     assert!(calls["failing"].as_f64() > Some(0.0), "{pay}");
     let types = get(watched.at, "/api/types?node=blue").await.json();
     let mut types = types.as_array().expect("a list").iter();
-    let of = types.find(|of| of["type"] == pay["type"]).expect("it is there");
+    let of = types
+        .find(|of| of["type"] == pay["type"])
+        .expect("it is there");
     assert_eq!((&of["ports"], &of["died"]["die"]), (&1.into(), &1.into()));
     for (path, texts) in [
         ("/ports", &["::Till", "pay", "1 die"][..]),
@@ -132,16 +144,30 @@ async fn a_circle_over_two_nodes_is_marked() {
     })
     .await;
     let of = |till: &TillRef| {
-        let mut of = waits.iter().filter(|wait| wait["port"] == till.id().as_str());
+        let mut of = waits
+            .iter()
+            .filter(|wait| wait["port"] == till.id().as_str());
         of.next().expect("it waits").clone()
     };
     assert_eq!(of(&first)["circle"], of(&second)["circle"]);
-    assert_eq!(of(&first)["calls"], serde_json::json!([second.id().as_str()]));
-    assert_eq!((&of(&third)["circle"], &of(&third)["handler"]), (&Value::Null, &"change".into()));
+    assert_eq!(
+        of(&first)["calls"],
+        serde_json::json!([second.id().as_str()])
+    );
+    assert_eq!(
+        (&of(&third)["circle"], &of(&third)["handler"]),
+        (&Value::Null, &"change".into())
+    );
     let page = get(watched.at, "/ports").await.body;
-    assert!(page.contains("1 circle of handlers that wait for each other."), "{page}");
+    assert!(
+        page.contains("1 circle of handlers that wait for each other."),
+        "{page}"
+    );
     second.kill(vec!["die".into(), "a way out".into()]);
-    until(&watched, "/api/waits", |waits| waits.as_array()?.is_empty().then_some(())).await;
+    until(&watched, "/api/waits", |waits| {
+        waits.as_array()?.is_empty().then_some(())
+    })
+    .await;
     assert!(!get(watched.at, "/ports").await.body.contains("1 circle of"));
     blue.stop().await;
     watched.stop().await;
@@ -168,7 +194,10 @@ async fn a_family_has_owners_and_changes() {
     page("<a href=\"/node?id=green\">green</a>").await;
     page("<a href=\"/node?id=blue\">blue</a>").await;
     page("Nothing, since somebody looks.").await;
-    let _soup = watched.green.db_set("menu", "soup", "burnt").expect("a name");
+    let _soup = watched
+        .green
+        .db_set("menu", "soup", "burnt")
+        .expect("a name");
     page("changed to <code>&quot;burnt&quot;</code> by green").await;
     blue.db_del("menu", ["rice"]).expect("names");
     page("<code>rice</code> was deleted, set by blue").await;

@@ -114,8 +114,14 @@ fn lies(subject: &str) -> Value {
         }
         "waits" => {
             let wait = |port: &str, calls: &str| json!({ "port": port, "type": script, "handler": script, "run": 1, "calls": [calls] });
-            let mut waits = vec![wait("green#1", "green#1"), wait(&format!("liar#{script}"), script), wait("liar#1", "liar#1")];
-            waits.extend((0..20_000).map(|n| wait(&format!("liar#x{n}"), &format!("liar#x{}", n + 1))));
+            let mut waits = vec![
+                wait("green#1", "green#1"),
+                wait(&format!("liar#{script}"), script),
+                wait("liar#1", "liar#1"),
+            ];
+            waits.extend(
+                (0..20_000).map(|n| wait(&format!("liar#x{n}"), &format!("liar#x{}", n + 1))),
+            );
             json!({ "total": most, "waits": waits })
         }
         "owners" => json!({ "owners": { script: [script, "soup"] } }),
@@ -217,7 +223,10 @@ async fn nonsense_about_counts_hides_nothing_else() {
         soon(async { while !get(watched.at, path).await.body.contains(text) {} }).await;
     }
     let page = get(watched.at, "/node?id=liar").await.body;
-    assert!(page.contains("aemp-rs-9") && !page.contains("gives no answer"), "{page}");
+    assert!(
+        page.contains("aemp-rs-9") && !page.contains("gives no answer"),
+        "{page}"
+    );
     liar.abort();
     watched.stop().await;
 }

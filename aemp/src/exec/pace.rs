@@ -120,14 +120,14 @@ impl Record {
             slow: AtomicU32::new(0),
             waits: AtomicU32::new(0),
             runs: [const { AtomicU8::new(0) }; HANDLERS + 1],
-                    number: Number::new(),
+            number: Number::new(),
         }
     }
 
     /// A record for several types.
     pub(crate) const fn shared() -> Self {
         Self {
-                    number: Number::shared(),
+            number: Number::shared(),
             ..Self::new()
         }
     }

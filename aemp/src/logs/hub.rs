@@ -429,11 +429,19 @@ mod tests {
         say(None, "early program");
         let add = |of: &str, since| {
             let added = hub.add(&node(of), &port("a#1"), LogLevel::Info, since);
-            let Ok(Added::New(source)) = added else { panic!("it is new") };
+            let Ok(Added::New(source)) = added else {
+                panic!("it is new")
+            };
             source
         };
         let (here, there) = (add("here", 9.0), add("there", 9.0));
-        assert_eq!((texts(&here), texts(&there)), (vec!["early".into(), "early program".into()], vec!["early".into()]));
+        assert_eq!(
+            (texts(&here), texts(&there)),
+            (
+                vec!["early".into(), "early program".into()],
+                vec!["early".into()]
+            )
+        );
         for by in [Some("here"), Some("there"), Some("other"), None] {
             say(by, by.unwrap_or("program"));
         }
@@ -462,6 +470,9 @@ mod tests {
         let more = hub.add(&node("here"), &port("b#more"), LogLevel::Info, 0.0);
         assert_eq!(more.unwrap_err(), Full(MOST));
         sources.pop();
-        assert!(hub.add(&node("here"), &port("b#more"), LogLevel::Info, 0.0).is_ok());
+        assert!(
+            hub.add(&node("here"), &port("b#more"), LogLevel::Info, 0.0)
+                .is_ok()
+        );
     }
 }

@@ -208,7 +208,9 @@ mod tests {
         let hint = || Filter::<Registry>::max_level_hint(&filter);
         assert_eq!(hint(), Some(LevelFilter::OFF));
         let port = PortId::parse("far#port").unwrap();
-        let source = hub.add(&port.node_id(), &port, LogLevel::Debug, 0.0).unwrap();
+        let source = hub
+            .add(&port.node_id(), &port, LogLevel::Debug, 0.0)
+            .unwrap();
         assert_eq!(hint(), Some(LevelFilter::DEBUG));
         drop(source);
         assert_eq!(hint(), Some(LevelFilter::OFF));

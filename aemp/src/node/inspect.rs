@@ -58,6 +58,7 @@ use tokio::time::Instant;
 #[cfg(feature = "metrics")]
 pub(crate) use self::answer::link;
 pub(crate) use self::ports::visit;
+use self::throttle::Kept;
 pub use self::{
     activity::{CallCounts, Counts, HandlerCounts, Times, TypeCounts, WaitInfo, Waits},
     error::InspectError,
@@ -66,7 +67,6 @@ pub use self::{
         PortInfo, PortTypeInfo, Ports, Role, SeedFailure, SeedFailureKind, SeedInfo, Traffic,
     },
 };
-use self::throttle::Kept;
 use super::Node;
 use crate::CallError;
 use aemp_proto::request::INSPECT;

@@ -17,7 +17,12 @@ use super::{
     extras::{Extras, Kept},
     queue::Queue,
 };
-use crate::{Node, Reason, exec::{current, tally}, guard, message::Port};
+use crate::{
+    Node, Reason,
+    exec::{current, tally},
+    guard,
+    message::Port,
+};
 
 /// Ends a port whose init function has failed.
 pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {

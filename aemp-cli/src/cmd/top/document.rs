@@ -9,12 +9,7 @@ use aemp_web::{
 };
 use tokio::time::sleep;
 
-use crate::{
-    Exit,
-    client::Client,
-    failure::Outcome,
-    output,
-};
+use crate::{Exit, client::Client, failure::Outcome, output};
 
 /// The time between the two rounds, from which rates are computed.
 const BETWEEN: Duration = Duration::from_secs(2);
@@ -42,7 +37,9 @@ async fn round(client: &Client<'_>, collector: &mut Collector, network: &mut Net
         if let News::Node(report) = collector.next().await {
             let before: Vec<String> = network.names().map(str::to_owned).collect();
             network.add_report(report);
-            let new = network.names().filter(|name| before.iter().all(|known| known != name));
+            let new = network
+                .names()
+                .filter(|name| before.iter().all(|known| known != name));
             collector.ask(new);
         }
     }

@@ -2,8 +2,8 @@
 
 use aemp::{
     inspect::{
-        ConnectionInfo, Counts, Direction, FamilyInfo, NodeInfo, PortInfo, PortTypeInfo, Ports, Role,
-        Traffic,
+        ConnectionInfo, Counts, Direction, FamilyInfo, NodeInfo, PortInfo, PortTypeInfo, Ports,
+        Role, Traffic,
     },
     logs::{LogLevel, LogLine},
     supervisor::ChildInfo,
@@ -87,7 +87,13 @@ fn counts(uptime: f64) -> Counts {
     serde_json::from_value(answer).expect("counts")
 }
 
-fn node(id: &str, uptime: f64, role: Role, connections: Vec<ConnectionInfo>, ports: Vec<PortInfo>) -> Sight {
+fn node(
+    id: &str,
+    uptime: f64,
+    role: Role,
+    connections: Vec<ConnectionInfo>,
+    ports: Vec<PortInfo>,
+) -> Sight {
     let mut info = NodeInfo::default();
     info.id = id.into();
     info.provider = "aemp-rs-0.1.0".into();
@@ -236,7 +242,9 @@ fn handlers_and_calls() {
     assert_eq!(keys(&app), ["my::Worker work"]);
     let nodes = |app: &App, column: usize| {
         let cells = app.table().rows.into_iter();
-        cells.map(|row| row.cells[column].text.clone()).collect::<Vec<_>>()
+        cells
+            .map(|row| row.cells[column].text.clone())
+            .collect::<Vec<_>>()
     };
     press(&mut app, "1");
     // Deaths and restarts of `blue` and `green`; nothing is known of `perl` and `red`.

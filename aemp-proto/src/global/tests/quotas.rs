@@ -42,7 +42,10 @@ fn keys_have_the_owners_of_their_visible_values() {
     let mut owners = |node: &str, most| {
         let mesh = network.mesh(node);
         let owned = mesh.db_owners("f", most);
-        let mut owned: Vec<_> = owned.iter().map(|(key, owner)| format!("{key} {owner}")).collect();
+        let mut owned: Vec<_> = owned
+            .iter()
+            .map(|(key, owner)| format!("{key} {owner}"))
+            .collect();
         owned.sort();
         owned
     };

@@ -18,12 +18,12 @@ use crate::{
 /// The page of all ports.
 pub(super) fn view(request: &Request, network: &Network) -> Markup {
     let waits = rows::table(network, Tab::Waits, None);
-    let circles = network.circles();
-    let circles = circles.values().max().copied().unwrap_or(0);
+    let circles = waits.rows.iter().filter_map(|row| row.cells.first()?.text.parse::<u64>().ok());
+    let circles = circles.max().unwrap_or(0);
     html! {
         @if circles > 0 {
             p.notice.bad role="status" {
-                (count(circles as u64)) @if circles == 1 { " circle" } @else { " circles" }
+                (count(circles)) @if circles == 1 { " circle" } @else { " circles" }
                 " of handlers that wait for each other. " a href="#waits" { "See below." }
             }
         }

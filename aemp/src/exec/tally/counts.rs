@@ -141,9 +141,7 @@ impl Tallies {
     #[cold]
     fn first(&self, number: u32) -> &TypeCounts {
         let places = || std::iter::repeat_with(OnceLock::new);
-        let types = self
-            .types
-            .get_or_init(|| places().take(NUMBERS).collect());
+        let types = self.types.get_or_init(|| places().take(NUMBERS).collect());
         types[number as usize].get_or_init(|| {
             let handlers = std::iter::repeat_with(HandlerCounts::default);
             TypeCounts {
@@ -191,7 +189,11 @@ impl TypeCounts {
             sum.handled += counts.handled.get();
             sum.unwanted += counts.unwanted.get();
             sum.times.add(&counts.times.get());
-            let calls = counts.calls.get().into_iter().flat_map(|calls| calls.iter());
+            let calls = counts
+                .calls
+                .get()
+                .into_iter()
+                .flat_map(|calls| calls.iter());
             for (sum, counts) in sum.calls.iter_mut().zip(calls) {
                 sum.times.add(&counts.times.get());
                 for (sum, ended) in sum.ended.iter_mut().zip(&counts.ended) {

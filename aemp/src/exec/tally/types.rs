@@ -65,11 +65,14 @@ impl Number {
         let mut types = TYPES.lock();
         // Another thread may have been here.
         if self.get() == 0 {
-            let number = add(&mut types, Named {
-                name: type_name::<P>(),
-                messages: TypeId::of::<P::Msg>(),
-                handlers: P::Msg::HANDLERS,
-            });
+            let number = add(
+                &mut types,
+                Named {
+                    name: type_name::<P>(),
+                    messages: TypeId::of::<P::Msg>(),
+                    handlers: P::Msg::HANDLERS,
+                },
+            );
             self.0.store(number, Ordering::Relaxed);
         }
         self.get()
@@ -100,7 +103,8 @@ pub(super) fn of_messages<M: Message>() -> u32 {
         static KNOWN: RefCell<HashMap<TypeId, u32>> = RefCell::default();
     }
     let messages = TypeId::of::<M>();
-    let known = KNOWN.try_with(|known| *known.borrow_mut().entry(messages).or_insert_with(find::<M>));
+    let known =
+        KNOWN.try_with(|known| *known.borrow_mut().entry(messages).or_insert_with(find::<M>));
     known.unwrap_or(SHARED)
 }
 
@@ -111,11 +115,14 @@ fn find<M: Message>() -> u32 {
     let known = types.iter().position(|named| named.messages == messages);
     match known {
         Some(at) => at as u32 + 2,
-        None => add(&mut types, Named {
-            name: port_of(type_name::<M>()),
-            messages,
-            handlers: M::HANDLERS,
-        }),
+        None => add(
+            &mut types,
+            Named {
+                name: port_of(type_name::<M>()),
+                messages,
+                handlers: M::HANDLERS,
+            },
+        ),
     }
 }
 

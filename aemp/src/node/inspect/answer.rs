@@ -9,8 +9,8 @@ use aemp_codec::{Map, PortId, Value, to_value};
 use serde::Serialize;
 
 use super::{
-    ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo, Owners, Role,
-    SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports, waits,
+    ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo,
+    Owners, Role, SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports, waits,
 };
 #[cfg(feature = "metrics")]
 use crate::metrics::Link;

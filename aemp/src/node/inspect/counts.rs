@@ -26,7 +26,10 @@ impl Node {
                 }
             }
         }
-        let total = types.values().map(|(_, handlers)| handlers.len() as u64).sum();
+        let total = types
+            .values()
+            .map(|(_, handlers)| handlers.len() as u64)
+            .sum();
         let past = scheduler.past();
         let mut limits = self.ask_database(|machine, _| machine.counts().reached);
         for (limit, times) in past.limits() {
@@ -80,7 +83,9 @@ fn weight(handler: &HandlerSum) -> u64 {
 
 fn shown(name: &str, sum: &HandlerSum) -> HandlerCounts {
     let [here, there] = &sum.calls;
-    let ends = CallEnd::ALL.into_iter().zip(here.ended.iter().zip(there.ended));
+    let ends = CallEnd::ALL
+        .into_iter()
+        .zip(here.ended.iter().zip(there.ended));
     let ends = ends.map(|(end, (here, there))| (end.name().to_owned(), here + there));
     let mut call_times = here.times.clone();
     call_times.add(&there.times);

@@ -117,7 +117,10 @@ async fn handlers_and_calls_are_counted_from_the_first_question_on() {
     assert_eq!((slow.calls.remote, timed(&slow.calls.times)), (0, 4));
     assert!(slow.calls.times.sum >= 0.06, "{slow:?}");
     // It ends when its time is over, and not with its caller.
-    assert!(timed(&slow.times) >= 3 && slow.times.sum >= 0.06, "{slow:?}");
+    assert!(
+        timed(&slow.times) >= 3 && slow.times.sum >= 0.06,
+        "{slow:?}"
+    );
 }
 
 /// They are of interest afterwards.
@@ -132,7 +135,9 @@ async fn deaths_are_counted_before_the_first_question() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), over).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), over)
+        .await
+        .unwrap();
     let counts = counts(&node).await;
     let shop = counts.types.iter().find(|of| of.kind.ends_with("::Shop"));
     let died = &shop.unwrap().died;
@@ -179,16 +184,36 @@ async fn waits_name_the_called_ports() {
             tokio::task::yield_now().await;
         }
     };
-    let waits = tokio::time::timeout(Duration::from_secs(20), waits).await.unwrap();
+    let waits = tokio::time::timeout(Duration::from_secs(20), waits)
+        .await
+        .unwrap();
     let of = |port: &ShopRef| {
-        let mut of = waits.waits.iter().filter(|wait| wait.port == port.id().as_str());
+        let mut of = waits
+            .waits
+            .iter()
+            .filter(|wait| wait.port == port.id().as_str());
         of.next().cloned().unwrap()
     };
-    assert_eq!((of(&a).calls, &*of(&a).handler), (vec![b.id().to_string()], "next"));
-    assert_eq!((of(&b).calls, &*of(&b).handler), (vec![c.id().to_string()], "next_for"));
+    assert_eq!(
+        (of(&a).calls, &*of(&a).handler),
+        (vec![b.id().to_string()], "next")
+    );
+    assert_eq!(
+        (of(&b).calls, &*of(&b).handler),
+        (vec![c.id().to_string()], "next_for")
+    );
     assert_eq!(of(&c).calls, [b.id().to_string()]);
     // The same runs are seen again.
     let again = inspect.waits().await.unwrap();
     assert_eq!(again.waits, waits.waits);
-    assert!(inspect.clone().at_most(0).waits().await.unwrap().waits.is_empty());
+    assert!(
+        inspect
+            .clone()
+            .at_most(0)
+            .waits()
+            .await
+            .unwrap()
+            .waits
+            .is_empty()
+    );
 }

@@ -71,7 +71,8 @@ impl<Q: PartialEq, A: Clone> Kept<Q, A> {
             return;
         }
         self.0.truncate(MOST - 1);
-        self.0.insert(0, (question, now + cost.0 * PAUSE, answer.clone()));
+        self.0
+            .insert(0, (question, now + cost.0 * PAUSE, answer.clone()));
     }
 }
 
@@ -97,7 +98,10 @@ mod tests {
             kept.keep_at(question, Cost(CHEAP), &question, now);
         }
         assert_eq!(kept.0.len(), MOST);
-        assert_eq!((kept.get_at(&99, now), kept.get_at(&0, now)), (Some(99), None));
+        assert_eq!(
+            (kept.get_at(&99, now), kept.get_at(&0, now)),
+            (Some(99), None)
+        );
     }
 
     #[test]
