@@ -68,12 +68,11 @@ impl Tab {
             | Self::Families
             | Self::Tree
             | Self::Logs
-            | Self::Keys => 0,
-            Self::Ports => 2,
+            | Self::Keys
+            | Self::Waits => 0,
+            Self::Ports | Self::Handlers => 2,
             Self::Types => 1,
-            Self::Handlers => 2,
             Self::Calls => 4,
-            Self::Waits => 0,
         };
         Order {
             column,

@@ -18,7 +18,10 @@ use crate::{
 /// The page of all ports.
 pub(super) fn view(request: &Request, network: &Network) -> Markup {
     let waits = rows::table(network, Tab::Waits, None);
-    let circles = waits.rows.iter().filter_map(|row| row.cells.first()?.text.parse::<u64>().ok());
+    let circles = waits
+        .rows
+        .iter()
+        .filter_map(|row| row.cells.first()?.text.parse::<u64>().ok());
     let circles = circles.max().unwrap_or(0);
     html! {
         @if circles > 0 {

@@ -1,6 +1,6 @@
 //! Counting of ports without delaying others: in chunks under the table's locks, in a separate task.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc, vec::Drain};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration, vec::Drain};
 
 use super::{MOST, PortInfo, PortTypeInfo, Ports, throttle::Cost};
 use crate::{
@@ -30,7 +30,7 @@ pub(super) async fn count(node: &Node, most: usize, kind: Option<&str>) -> Ports
     })
     .await;
     let ports = found.finish();
-    kept.keep(node, question, cost, &ports);
+    kept.keep(node, question, Duration::ZERO, cost, &ports);
     ports
 }
 

@@ -203,7 +203,8 @@ async fn waits_name_the_called_ports() {
         (vec![c.id().to_string()], "next_for")
     );
     assert_eq!(of(&c).calls, [b.id().to_string()]);
-    // The same runs are seen again.
+    // The same runs are seen again, also when they are asked again.
+    sleep(Duration::from_millis(500)).await;
     let again = inspect.waits().await.unwrap();
     assert_eq!(again.waits, waits.waits);
     assert!(

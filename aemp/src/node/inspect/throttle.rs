@@ -13,7 +13,7 @@ const PAUSE: u32 = 100;
 const MOST: usize = 4;
 
 /// The time that the steps of an answer have taken.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cost(Duration);
 
 impl Cost {
@@ -22,6 +22,17 @@ impl Cost {
         Step {
             cost: self,
             began: Instant::now(),
+        }
+    }
+}
+
+impl Cost {
+    /// The time for which the answer is given out again.
+    fn pause(self) -> Duration {
+        if self.0 < CHEAP {
+            Duration::ZERO
+        } else {
+            self.0 * PAUSE
         }
     }
 }
@@ -59,20 +70,26 @@ impl<Q: PartialEq, A: Clone> Kept<Q, A> {
         found.map(|(.., answer)| answer.clone())
     }
 
-    /// Keeps an answer, if it was expensive. Simulated nodes have no time.
-    pub(super) fn keep(&mut self, node: &Node, question: Q, cost: Cost, answer: &A) {
+    /// Keeps an answer for this time at least, and for longer if it was expensive. Simulated nodes have no time.
+    pub(super) fn keep(
+        &mut self,
+        node: &Node,
+        question: Q,
+        least: Duration,
+        cost: Cost,
+        answer: &A,
+    ) {
         if !node.scheduler().is_timeless() {
-            self.keep_at(question, cost, answer, Instant::now());
+            self.keep_at(question, cost.pause().max(least), answer, Instant::now());
         }
     }
 
-    fn keep_at(&mut self, question: Q, cost: Cost, answer: &A, now: Instant) {
-        if cost.0 < CHEAP {
+    fn keep_at(&mut self, question: Q, pause: Duration, answer: &A, now: Instant) {
+        if pause.is_zero() {
             return;
         }
         self.0.truncate(MOST - 1);
-        self.0
-            .insert(0, (question, now + cost.0 * PAUSE, answer.clone()));
+        self.0.insert(0, (question, now + pause, answer.clone()));
     }
 }
 
@@ -83,9 +100,9 @@ mod tests {
     #[test]
     fn only_expensive_answers_are_given_out_again() {
         let (mut kept, now) = (Kept::default(), Instant::now());
-        kept.keep_at("cheap", Cost(CHEAP / 2), &1, now);
+        kept.keep_at("cheap", Cost(CHEAP / 2).pause(), &1, now);
         assert_eq!(kept.get_at(&"cheap", now), None);
-        kept.keep_at("dear", Cost(CHEAP), &2, now);
+        kept.keep_at("dear", Cost(CHEAP).pause(), &2, now);
         assert_eq!(kept.get_at(&"dear", now + CHEAP * (PAUSE - 1)), Some(2));
         assert_eq!(kept.get_at(&"cheap", now), None);
         assert_eq!(kept.get_at(&"dear", now + CHEAP * PAUSE), None);
@@ -95,7 +112,7 @@ mod tests {
     fn there_are_so_many_answers_and_no_more() {
         let (mut kept, now) = (Kept::default(), Instant::now());
         for question in 0..100 {
-            kept.keep_at(question, Cost(CHEAP), &question, now);
+            kept.keep_at(question, CHEAP, &question, now);
         }
         assert_eq!(kept.0.len(), MOST);
         assert_eq!(

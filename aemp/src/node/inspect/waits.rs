@@ -24,6 +24,8 @@ use crate::{
 
 /// The number of handlers that are asked for one answer.
 const MOST_ASKED: usize = 500;
+/// The time for which an answer is given out again: to ask costs each waiting handler a poll, and everybody may ask.
+const LEAST: Duration = Duration::from_millis(400);
 /// The time limit of all of them together.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -35,7 +37,7 @@ pub(super) async fn find(node: &Node, most: usize) -> Waits {
     }
     let mut cost = Cost::default();
     let waits = ask(node, most, &mut cost).await;
-    kept.keep(node, most, cost, &waits);
+    kept.keep(node, most, LEAST, cost, &waits);
     waits
 }
 
