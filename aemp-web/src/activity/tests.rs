@@ -33,7 +33,7 @@ fn rates_are_those_of_five_to_ten_seconds() {
         match second {
             0 => assert_eq!(rate, 0.0),
             1..=20 => assert!((rate - 100.0).abs() < 1e-9, "{second}: {rate}"),
-            21..=29 => assert!(rate < 100.0 && rate >= 10.0, "{second}: {rate}"),
+            21..=29 => assert!((10.0..100.0).contains(&rate), "{second}: {rate}"),
             _ => assert!((rate - 10.0).abs() < 1e-9, "{second}: {rate}"),
         }
         assert!(activity.counts.len() <= 3);
