@@ -1,15 +1,25 @@
 //! The known state of the network: pure data, fed with reports and read by the tables.
 
+mod family;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use aemp::{
     NodeId,
-    inspect::{ConnectionInfo, FamilyInfo, Functions, NodeInfo, Ports, Traffic},
+    inspect::{
+        ConnectionInfo, Counts, FamilyInfo, Functions, NodeInfo, Ports, Role, Traffic, Waits,
+    },
     logs::LogLine,
     supervisor::ChildInfo,
 };
 
-use crate::{reference::Part, text::sum};
+pub use self::family::{Entry, Family, Opened, Turn};
+use crate::{
+    activity::Activity,
+    reference::Part,
+    text::sum,
+    waits::{Wait, Waiting, circles},
+};
 
 /// The time in seconds for which a node is shown after no other node knows it any more.
 const REMEMBERED: f64 = 10.0;
@@ -44,6 +54,8 @@ pub enum Sight {
         ports: Ports,
         /// The families of the database that it knows.
         families: Vec<FamilyInfo>,
+        /// Its counts, or the reason why there are none.
+        counts: Result<Counts, String>,
     },
     /// A node without inspection.
     Foreign {
@@ -54,6 +66,17 @@ pub enum Sight {
         /// Its role.
         part: Part,
     },
+}
+
+impl Sight {
+    /// The same with these counts.
+    #[must_use]
+    pub fn with(mut self, found: Result<Counts, String>) -> Self {
+        if let Self::Full { counts, .. } = &mut self {
+            *counts = found;
+        }
+        self
+    }
 }
 
 /// The supervisors of a node.
@@ -102,6 +125,10 @@ pub struct Seen {
     pub families: Vec<FamilyInfo>,
     /// Its supervisors, after they have been requested.
     pub supervisors: Vec<Supervised>,
+    /// Its rates and times.
+    pub activity: Activity,
+    /// Its handlers that wait for calls, after they have been requested.
+    pub waiting: Option<Waiting>,
     /// The functions that it runs for others, after they have been requested, or the reason why they are unknown.
     pub functions: Option<Result<Functions, String>>,
     /// The reason why it does not answer.
@@ -205,8 +232,8 @@ pub struct Network {
     own: String,
     /// The nodes by ID.
     pub nodes: BTreeMap<String, Seen>,
-    /// The contents of the families that are open, or error texts.
-    pub opened: BTreeMap<String, Result<Vec<(String, String)>, String>>,
+    /// The families that are open.
+    pub opened: BTreeMap<String, Family>,
     /// The log of the network.
     pub logs: Logs,
 }
@@ -233,15 +260,6 @@ impl Logs {
         self.lines.push_back((self.next, line));
         self.next += 1;
     }
-}
-
-/// An open family.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// The name.
-    pub family: String,
-    /// The keys and values, or an error text.
-    pub entries: Result<Vec<(String, String)>, String>,
 }
 
 impl Network {
@@ -272,7 +290,46 @@ impl Network {
 
     /// Takes the contents of a family.
     pub fn open(&mut self, opened: Opened) {
-        self.opened.insert(opened.family, opened.entries);
+        let family = self.opened.entry(opened.family.clone()).or_default();
+        family.take(opened);
+    }
+
+    /// The global nodes that can be asked for the owners of keys.
+    pub fn globals(&self) -> impl Iterator<Item = &str> {
+        let tells = |seen: &Seen| {
+            let role = seen.info.as_ref().and_then(|info| info.role);
+            role == Some(Role::Global)
+        };
+        let globals = self.nodes.iter().filter(move |(_, seen)| tells(seen));
+        globals.map(|(id, _)| id.as_str())
+    }
+
+    /// Takes the waiting handlers of a node.
+    pub fn add_waits(&mut self, node: &str, waits: Option<Waits>) {
+        if let Some(seen) = self.nodes.get_mut(node) {
+            let before = seen.waiting.take().unwrap_or_default();
+            seen.waiting = waits.map(|waits| before.next(node, waits));
+        }
+    }
+
+    /// The waiting handlers of all nodes.
+    pub fn waits(&self) -> impl Iterator<Item = &Wait> {
+        let waiting = self.nodes.values().filter_map(|seen| seen.waiting.as_ref());
+        waiting.flat_map(|waiting| &waiting.waits)
+    }
+
+    /// The ports that wait for each other, with the numbers of their circles.
+    pub fn circles(&self) -> BTreeMap<&str, usize> {
+        circles(self.waits())
+    }
+
+    /// The activity of all nodes, or of one.
+    pub fn activity(&self, scope: Option<&str>) -> Activity {
+        let nodes = self.nodes.iter();
+        let nodes = nodes.filter(|(id, _)| scope.is_none_or(|scope| scope == *id));
+        let mut all = Activity::default();
+        nodes.for_each(|(_, seen)| all.merge(&seen.activity));
+        all
     }
 
     /// Takes the supervisors of a node. What has not been answered in time stays as it was.
@@ -312,7 +369,9 @@ impl Network {
                 mut connections,
                 ports,
                 families,
+                counts,
             }) => {
+                seen.activity.add(at, counts);
                 connections.retain(|connection| connection.node != self.own);
                 let told = |info: &ConnectionInfo| (info.node.clone(), info.provider.clone());
                 let neighbours = connections.iter().map(told).collect();
@@ -328,6 +387,8 @@ impl Network {
                 part,
             }) => {
                 seen.part = part;
+                seen.activity
+                    .add(at, Err("counts nothing that others may ask for".into()));
                 seen.provider = provider.or_else(|| seen.provider.take());
                 let neighbours: Vec<_> =
                     neighbours.into_iter().filter(|n| *n != self.own).collect();
