@@ -26,12 +26,14 @@
 
 mod calls;
 mod counts;
+mod past;
 mod sum;
 mod switch;
 mod types;
 
 pub(crate) use calls::{CallMeter, Called};
-pub(crate) use counts::{KINDS, Past, Tallies, Tally, Timer, died, unwanted};
+pub(crate) use counts::{KINDS, Tallies, Tally, Timer, died, unwanted};
+pub(crate) use past::Past;
 pub(crate) use sum::{HandlerSum, Sum, Times, TypeSum};
 pub(crate) use switch::{Switch, Was};
 pub(crate) use types::{Number, SHARED, named, of, type_label};
