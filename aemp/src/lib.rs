@@ -173,6 +173,8 @@ mod reason;
 mod shown;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "trace")]
+pub mod span;
 mod spelling;
 #[cfg(feature = "net")]
 pub mod stream;

@@ -143,6 +143,7 @@ impl Net {
                 ours,
                 credit,
                 deadlines,
+                traces,
             } => {
                 let start = Established {
                     node,
@@ -154,6 +155,7 @@ impl Net {
                     ours,
                     credit,
                     deadlines,
+                    traces,
                 };
                 self.order(conn, Order::Established(Box::new(start)));
             }

@@ -48,7 +48,7 @@ use crate::{
     CallError, Node, Sent,
     exec::{
         circle::{self, Edge},
-        drainer, scheduler,
+        drainer, scheduler, spans,
     },
     message::Message,
 };
@@ -175,6 +175,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         let is_far = matches!(self.handle.to, To::Far(_));
         self.waiting.meter.begin(is_far);
         self.waiting.begin(self.handle.node())?;
+        let _calling = spans::calling(self.handle.node());
         match &self.handle.to {
             To::Local(port) => {
                 let handler = message.handler();

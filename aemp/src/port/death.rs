@@ -17,7 +17,12 @@ use super::{
     extras::{Extras, Kept},
     queue::Queue,
 };
-use crate::{Node, Reason, exec::current, guard, message::Port};
+use crate::{
+    Node, Reason,
+    exec::{current, spans},
+    guard,
+    message::Port,
+};
 
 /// Ends a port whose init function has failed.
 pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
@@ -108,6 +113,7 @@ fn fire_monitors<P: Port>(cell: &Cell<P>, reason: &Reason) -> bool {
     let mut next = cell.next_monitor(last);
     let any = next.is_some();
     while let Some(action) = next {
+        spans::monitor_fired(cell.node(), || cell.node().local_port_id(cell), reason);
         action.fire(reason);
         next = cell.next_monitor(last);
     }

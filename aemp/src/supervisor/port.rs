@@ -25,7 +25,7 @@ use super::{
     order::{Born, Lifeline, Order, What},
     spec::Make,
 };
-use crate::{Cx, Local, Node, Reason, Reply, Timer, guard, lock::Lock, port};
+use crate::{Cx, Local, Node, Reason, Reply, Timer, exec::spans, guard, lock::Lock, port};
 
 /// The number of callers that may wait for the same thing. Other nodes decide how many there are.
 const MOST_WAITING: usize = 16_384;
@@ -177,10 +177,9 @@ impl Supervisor {
                 self.obey(cx, command);
             }
         }
-        cx.node()
-            .scheduler()
-            .past()
-            .restarted(self.machine.take_restarts());
+        let restarts = self.machine.take_restarts();
+        cx.node().scheduler().past().restarted(restarts);
+        spans::restarted(cx.port(), restarts);
         self.set_timer(cx);
     }
 

@@ -15,7 +15,7 @@ use super::waiting::{CallMonitor, Far, Limit, Waiting};
 use crate::exec::tally::CallEnd;
 use crate::{
     CallError, Node, Sent,
-    exec::current,
+    exec::{current, spans},
     port::{destination::Destination, reply::LocalReply, slot::Slot},
 };
 
@@ -83,6 +83,7 @@ impl ValueCall {
         let monitor = CallMonitor::new(&self.to, slot);
         let reply = LocalReply::open(&self.to.node, Arc::clone(slot), |answer| answer.rest());
         let id = reply.id_for(slot, self.to.reads_deadlines());
+        let _calling = spans::calling(&self.to.node);
         let sent = self.to.send_with(|out| write_call(out, message, &id));
         self.waiting.far = Some(Far {
             reply: Some(reply),
