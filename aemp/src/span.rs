@@ -99,6 +99,12 @@ pub trait Span: Send + 'static {
         None
     }
 
+    /// Makes this thread have no current span for other libraries, until the result is dropped. It is called when the
+    /// handler waits for a port that runs within its poll, whose code has another span, or none.
+    fn hide(&self) -> Option<Box<dyn Any>> {
+        None
+    }
+
     /// Takes an event that its handler causes.
     fn event(&mut self, _event: &Event) {}
 

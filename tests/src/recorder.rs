@@ -80,13 +80,13 @@ pub struct Recorder(Arc<Inner>);
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
-    static ENTERED: RefCell<Vec<SpanContext>> = const { RefCell::new(Vec::new()) };
+    static ENTERED: RefCell<Vec<Option<SpanContext>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The span that this thread has entered last, and not left.
 #[must_use]
 pub fn entered() -> Option<SpanContext> {
-    ENTERED.with_borrow(|entered| entered.last().cloned())
+    ENTERED.with_borrow(|entered| entered.last().cloned().flatten())
 }
 
 /// The present context of this crate, which must be that of the recorder.
@@ -231,12 +231,18 @@ struct Recorded {
 }
 
 impl Recorded {
+    fn push(&self, context: Option<SpanContext>) -> Box<dyn Any> {
+        ENTERED.with_borrow_mut(|entered| entered.push(context.clone()));
+        let (recorder, name) = (self.recorder.clone(), self.name.clone());
+        Box::new(Left(recorder, name, context))
+    }
+
     fn with(&self, change: impl FnOnce(&mut Record)) {
         change(&mut lock(&self.recorder.0.records)[self.at]);
     }
 }
 
-struct Left(Recorder, String, SpanContext);
+struct Left(Recorder, String, Option<SpanContext>);
 
 impl Drop for Left {
     fn drop(&mut self) {
@@ -254,9 +260,11 @@ impl Span for Recorded {
 
     fn enter(&self) -> Option<Box<dyn Any>> {
         self.recorder.hook("enter", &self.name);
-        ENTERED.with_borrow_mut(|entered| entered.push(self.context.clone()));
-        let (recorder, name) = (self.recorder.clone(), self.name.clone());
-        Some(Box::new(Left(recorder, name, self.context.clone())))
+        Some(self.push(Some(self.context.clone())))
+    }
+
+    fn hide(&self) -> Option<Box<dyn Any>> {
+        Some(self.push(None))
     }
 
     fn event(&mut self, event: &Event) {

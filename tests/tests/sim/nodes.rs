@@ -10,6 +10,7 @@ mod relays;
 mod repeats;
 mod streamed;
 mod streams;
+mod spans;
 mod supervisor;
 mod topics;
 mod urgent;

@@ -67,6 +67,13 @@ impl Live {
         Now::Span(self, entered.map(|entered| Entered(Some(entered))))
     }
 
+    /// Hides it from other libraries.
+    pub(super) fn hide(&self) -> Option<Entered> {
+        let span = self.span.as_ref()?;
+        let hidden = in_tracer(|| span.hide()).flatten()?;
+        Some(Entered(Some(hidden)))
+    }
+
     pub(super) fn event(&mut self, event: &crate::span::Event) {
         if let Some(span) = &mut self.span {
             in_tracer(|| span.event(event));

@@ -94,15 +94,37 @@ pub(super) fn in_tracer<R>(call: impl FnOnce() -> R) -> Option<R> {
 }
 
 /// While this value lives, the present before it is hidden.
-pub(crate) struct Hidden(Option<Box<Now>>);
+pub(crate) struct Hidden(Option<Box<Before>>);
+
+/// The present that is hidden, and what hides it from other libraries.
+struct Before(Now, Option<Entered>);
 
 impl Hidden {
     #[inline]
     pub(crate) fn enter() -> Self {
         match ANY.get() {
             false => Self(None),
-            true => Self(Some(Box::new(replace(Now::Nothing)))),
+            true => Self::cover(),
         }
+    }
+
+    #[cold]
+    fn cover() -> Self {
+        let now = replace(Now::Nothing);
+        let cover = match &now {
+            Now::Span(live, _) => live.hide(),
+            Now::Nothing | Now::Carried(_) => None,
+        };
+        Self(Some(Box::new(Before(now, cover))))
+    }
+
+    #[cold]
+    fn restore(&mut self) {
+        let before = self.0.take().map(|before| *before);
+        let Before(now, cover) = before.unwrap_or(Before(Now::Nothing, None));
+        drop(replace(Now::Nothing));
+        drop(cover);
+        replace(now);
     }
 }
 
@@ -110,7 +132,7 @@ impl Drop for Hidden {
     #[inline]
     fn drop(&mut self) {
         if self.0.is_some() || ANY.get() {
-            drop(replace(self.0.take().map(|now| *now).unwrap_or_default()));
+            self.restore();
         }
     }
 }

@@ -140,6 +140,7 @@ impl Peer {
     #[inline]
     fn assumed_format(&self) -> Option<Format> {
         match self.manner.format.load(Ordering::Relaxed) {
+            VALUES if self.manner.traces.load(Ordering::Relaxed) != 0 => self.first_format(),
             VALUES => None,
             #[cfg(feature = "json")]
             1 => Some(Format::Json),
@@ -149,6 +150,15 @@ impl Peer {
             3 => Some(Format::Postcard),
             _ => self.state().format().cloned(),
         }
+    }
+
+    /// The format of a new connection that takes contexts. The first packet has one as well, so it is not written as values.
+    #[cold]
+    fn first_format(&self) -> Option<Format> {
+        let format = self.state().format().cloned();
+        let known = number(format.as_ref());
+        self.manner.format.store(known, Ordering::Relaxed);
+        format
     }
 
     /// Sends a packet to a port of the node. `write` writes everything after the port's name.

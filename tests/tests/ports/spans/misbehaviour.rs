@@ -25,7 +25,7 @@ async fn a_tracer_may_kill_the_port_that_it_traces() {
             let node = traced(&recorder);
             let leaf = victim.get_or_init(|| node.port(Leaf));
             match handler {
-                "note" => leaf.note("x".into()),
+                "note" => drop(leaf.note("x".into())),
                 "slow_0" => drop(leaf.slow(0).forget()),
                 _ => drop(leaf.slow(5).forget()),
             }
