@@ -1,9 +1,7 @@
 //! Contexts of this project, and those of OpenTelemetry.
 
 use aemp::span::SpanContext;
-use opentelemetry::trace::{
-    SpanContext as OtelContext, SpanId, TraceFlags, TraceId, TraceState,
-};
+use opentelemetry::trace::{SpanContext as OtelContext, SpanId, TraceFlags, TraceId, TraceState};
 
 /// The context as one of OpenTelemetry. A state that it does not understand is left out.
 pub(crate) fn to_otel(context: &SpanContext, remote: bool) -> OtelContext {
@@ -49,9 +47,7 @@ mod tests {
             }
         }
         // It has a vendor of more than 14 characters, which OpenTelemetry refuses.
-        let odd = context
-            .with_state("a@a-vendor-with-a-long-name=1")
-            .unwrap();
+        let odd = context.with_state("a@a-vendor-with-a-long-name=1").unwrap();
         let otel = to_otel(&odd, true);
         assert_eq!(otel.trace_state().header(), "");
         assert_eq!(from_otel(&OtelContext::empty_context()), None);

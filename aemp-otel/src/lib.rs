@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use aemp::{Node, port};
-//! use opentelemetry::trace::{Tracer, TracerProvider};
+//! use opentelemetry::{Context, context::FutureExt, trace::{TraceContextExt, Tracer, TracerProvider}};
 //! use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 //!
 //! struct Shop;
@@ -23,15 +23,10 @@
 //! let node = Node::builder().tracer(aemp_otel::tracer(tracer.clone())).start_local()?;
 //! let shop = node.port(Shop);
 //!
-//! // The code around ports has spans of its own. `FutureExt::with_context` gives them to futures.
-//! let call = tracer.in_span("visit", |_| shop.buy().into_future_in_this_context());
-//! # trait Here: Sized { fn into_future_in_this_context(self) -> opentelemetry::context::WithContext<Self>; }
-//! # impl<F: Future> Here for F {
-//! #     fn into_future_in_this_context(self) -> opentelemetry::context::WithContext<Self> {
-//! #         opentelemetry::context::FutureExt::with_current_context(self)
-//! #     }
-//! # }
-//! assert_eq!(call.await?, 5);
+//! // The code around ports has spans of its own.
+//! let visit = Context::current_with_span(tracer.start("visit"));
+//! assert_eq!(shop.buy().with_context(visit.clone()).await?, 5);
+//! visit.span().end();
 //!
 //! let spans = exporter.get_finished_spans()?;
 //! let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
@@ -153,3 +148,7 @@ where
 fn attach(context: Context) -> Box<dyn Any> {
     Box::new(context.attach())
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

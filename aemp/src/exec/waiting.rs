@@ -98,9 +98,7 @@ impl<M: Message> Code<M> {
     }
 
     #[cfg(feature = "trace")]
-    fn of_noted<P: Port<Msg = M>>(
-        noted: Box<(Noting, Envelope<M>)>,
-    ) -> Result<Self, Envelope<M>> {
+    fn of_noted<P: Port<Msg = M>>(noted: Box<(Noting, Envelope<M>)>) -> Result<Self, Envelope<M>> {
         let (noting, envelope) = *noted;
         match Self::of::<P>(envelope) {
             Ok(Self::Message(origin, message, _)) => Ok(Self::Message(origin, message, noting)),

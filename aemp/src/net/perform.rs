@@ -145,6 +145,10 @@ impl Net {
                 deadlines,
                 traces,
             } => {
+                // Before anybody hears that the node is up.
+                if let Some(peer) = self.node().peers().get(node.as_str()) {
+                    peer.set_traces(traces.then_some(conn));
+                }
                 let start = Established {
                     node,
                     recv,
@@ -155,7 +159,6 @@ impl Net {
                     ours,
                     credit,
                     deadlines,
-                    traces,
                 };
                 self.order(conn, Order::Established(Box::new(start)));
             }

@@ -159,7 +159,6 @@ impl Peer {
     pub(crate) fn set_connection(&self, connection: &Arc<Connection>) {
         self.set_ours(connection.is_ours);
         self.set_deadlines(connection.deadlines);
-        self.set_traces(connection.traces.then_some(connection.conn));
         self.connected.fetch_add(1, Ordering::Relaxed);
         *self.connections() = Some(Arc::clone(connection));
         self.begin_credit(connection.conn, connection.credit);
@@ -173,7 +172,6 @@ impl Peer {
         if ended.is_some() {
             // The next connection may be to another implementation.
             self.set_deadlines(false);
-            self.set_traces(None);
         }
         self.lose_callers();
         self.end_credit(conn);

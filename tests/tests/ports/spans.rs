@@ -149,10 +149,7 @@ async fn a_port_that_sends_to_itself_makes_many_traces() {
     middle(&traced(&recorder)).again();
     let all = ended(&recorder, 5).await;
     assert!(all.windows(2).all(|two| two[1].is_linked_to(&two[0])));
-    let mut traces: Vec<_> = all
-        .iter()
-        .map(|record| record.context.trace_id())
-        .collect();
+    let mut traces: Vec<_> = all.iter().map(|record| record.context.trace_id()).collect();
     traces.sort_unstable();
     traces.dedup();
     assert_eq!(traces.len(), 5);

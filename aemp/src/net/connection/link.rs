@@ -128,7 +128,7 @@ pub(super) async fn run(
     let mut connection = connection(conn, &start.recv, start.provider, made);
     (connection.tls, connection.trusted) = (stream.tls(), start.trusted);
     (connection.is_ours, connection.credit) = (start.ours, start.credit);
-    (connection.deadlines, connection.traces) = (start.deadlines, start.traces);
+    connection.deadlines = start.deadlines;
     let connection = Arc::new(connection);
     peer.set_connection(&connection);
     let mut task = LinkTask {

@@ -65,7 +65,6 @@ pub(in crate::net) struct Established {
     pub(in crate::net) ours: bool,
     pub(in crate::net) credit: bool,
     pub(in crate::net) deadlines: bool,
-    pub(in crate::net) traces: bool,
 }
 
 /// The result of passing a handshake's bytes to the mesh.

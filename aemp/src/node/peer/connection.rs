@@ -32,8 +32,6 @@ pub(crate) struct Connection {
     pub(crate) credit: bool,
     /// True if the other end reads the time limits of calls.
     pub(crate) deadlines: bool,
-    /// True if contexts of spans travel with messages.
-    pub(crate) traces: bool,
     /// The version and the cipher suite of TLS, if it is used.
     pub(crate) tls: Option<String>,
     /// True if the other end has proved that its greeting is its own.
@@ -63,7 +61,6 @@ impl Connection {
             is_ours: false,
             credit: false,
             deadlines: false,
-            traces: false,
             tls: None,
             trusted: true,
             since: Instant::now(),

@@ -113,7 +113,7 @@ impl Peer {
         conn.checked_sub(1).map(ConnId)
     }
 
-    pub(super) fn set_traces(&self, conn: Option<ConnId>) {
+    pub(crate) fn set_traces(&self, conn: Option<ConnId>) {
         let conn = conn.map_or(0, |conn| conn.0.saturating_add(1));
         self.manner.traces.store(conn, Ordering::Relaxed);
     }

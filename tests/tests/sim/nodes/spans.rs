@@ -167,7 +167,9 @@ fn a_context_travels_over_the_next_connection() {
         let told = super::Told::new();
         for _ in 0..3 {
             let (tell, call) = (told.clone(), front.serve("k".into()));
-            sim.block_on(async { drop(tokio::spawn(async move { tell.tell(call.await.is_ok()) })) });
+            sim.block_on(async {
+                drop(tokio::spawn(async move { tell.tell(call.await.is_ok()) }))
+            });
         }
         sim.run_for(SECOND);
         sim.heal();
