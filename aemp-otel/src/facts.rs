@@ -7,6 +7,8 @@ use aemp::{
 use opentelemetry::{KeyValue, trace::SpanKind};
 
 const PROCESS: &str = "process";
+/// The greatest number of characters of a text of ports and peers.
+const LONGEST: usize = 1000;
 
 /// The type's name without its path and its arguments.
 fn short(port_type: &str) -> &str {
@@ -70,7 +72,7 @@ pub(crate) fn of_event(event: &Event) -> Vec<KeyValue> {
     match event {
         Event::Kill { port, reason } | Event::Monitor { port, reason } => vec![
             KeyValue::new("aemp.port", port.to_string()),
-            KeyValue::new("aemp.reason", reason.to_string()),
+            KeyValue::new("aemp.reason", shown(reason)),
         ],
         Event::Restart {
             supervisor,
@@ -85,10 +87,22 @@ pub(crate) fn of_event(event: &Event) -> Vec<KeyValue> {
         Event::Connect { node, .. } => vec![KeyValue::new("aemp.node", node.to_string())],
         Event::Disconnect { node, text } => vec![
             KeyValue::new("aemp.node", node.to_string()),
-            KeyValue::new("aemp.reason", text.clone()),
+            KeyValue::new("aemp.reason", cut(text.clone())),
         ],
         _ => Vec::new(),
     }
+}
+
+/// The text of a reason. Ports and peers choose it, so it is cut.
+pub(crate) fn shown(reason: &Reason) -> String {
+    cut(reason.to_string())
+}
+
+fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+    }
+    text
 }
 
 /// The kinds of reasons that are attributes. Others are texts of ports and peers.
@@ -109,6 +123,12 @@ pub(crate) fn error_type(reason: &Reason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_are_cut() {
+        assert_eq!(shown(&Reason::die("ä")), "die ä");
+        assert_eq!(shown(&Reason::die("ä".repeat(5000))).chars().count(), LONGEST);
+    }
 
     #[test]
     fn types_are_short() {

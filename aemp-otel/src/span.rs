@@ -55,7 +55,7 @@ impl Span for Handled {
                 if !reason.is_normal() {
                     let kind = facts::error_type(reason);
                     span.set_attribute(KeyValue::new("error.type", kind));
-                    span.set_status(Status::error(reason.to_string()));
+                    span.set_status(Status::error(facts::shown(reason)));
                 }
                 "died"
             }
