@@ -127,7 +127,10 @@ mod tests {
     #[test]
     fn reasons_are_cut() {
         assert_eq!(shown(&Reason::die("ä")), "die ä");
-        assert_eq!(shown(&Reason::die("ä".repeat(5000))).chars().count(), LONGEST);
+        assert_eq!(
+            shown(&Reason::die("ä".repeat(5000))).chars().count(),
+            LONGEST
+        );
     }
 
     #[test]

@@ -92,14 +92,15 @@ impl<M: Message> Code<M> {
                 Ok(Self::Message(Some(from.0), from.1, Noting::default()))
             }
             #[cfg(feature = "trace")]
-            Envelope::Noted(noted) => Self::of_noted::<P>(noted),
+            Envelope::Noted(noted) => Self::of_noted::<P>(*noted),
             other => Err(other),
         }
     }
 
     #[cfg(feature = "trace")]
-    fn of_noted<P: Port<Msg = M>>(noted: Box<(Noting, Envelope<M>)>) -> Result<Self, Envelope<M>> {
-        let (noting, envelope) = *noted;
+    fn of_noted<P: Port<Msg = M>>(
+        (noting, envelope): (Noting, Envelope<M>),
+    ) -> Result<Self, Envelope<M>> {
         match Self::of::<P>(envelope) {
             Ok(Self::Message(origin, message, _)) => Ok(Self::Message(origin, message, noting)),
             Ok(other) => Ok(other),

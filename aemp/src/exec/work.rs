@@ -153,7 +153,7 @@ fn handle_batch<P: Port>(
             Envelope::Noted(_) => unreachable!("its note has just been taken"),
         };
         let killed = cx.take_ended().or_else(current::take_killed);
-        if let Some(reason) = span.end(killed.or(done.err())) {
+        if let Some(reason) = span.end(killed.or_else(|| done.err())) {
             return Batch::Died(reason);
         }
         if let Some(began) = began {

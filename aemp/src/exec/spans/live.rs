@@ -80,11 +80,7 @@ impl Live {
         }
     }
 
-    fn end(mut self: Box<Self>, end: End<'_>) {
-        self.finish(end);
-    }
-
-    fn finish(&mut self, end: End<'_>) {
+    fn end(&mut self, end: End<'_>) {
         if let Some(span) = self.span.take() {
             let took = self.began.elapsed();
             in_tracer(|| span.end(end, took));
@@ -94,7 +90,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.finish(End::Dropped);
+        self.end(End::Dropped);
     }
 }
 
@@ -154,7 +150,7 @@ impl Handler {
 
     #[cold]
     fn end_begun(ended: Option<Reason>) -> Option<Reason> {
-        if let Some(live) = leave() {
+        if let Some(mut live) = leave() {
             live.end(ended.as_ref().map_or(End::Returned, End::Died));
         }
         ended.or_else(current::take_killed)
@@ -164,7 +160,7 @@ impl Handler {
 impl Drop for Handler {
     fn drop(&mut self) {
         if self.0
-            && let Some(live) = leave()
+            && let Some(mut live) = leave()
         {
             live.end(match thread::panicking() {
                 true => End::Panicked,
@@ -224,7 +220,7 @@ impl Task {
     }
 
     pub(crate) fn end(&mut self, end: End<'_>) {
-        if let Self::Live(live) = mem::take(self) {
+        if let Self::Live(mut live) = mem::take(self) {
             live.end(end);
         }
     }
@@ -279,7 +275,7 @@ pub(crate) fn take_over() -> Task {
 
 /// Ends the present span, and enters another one.
 pub(crate) fn adopt(next: Task) {
-    if let Some(live) = leave() {
+    if let Some(mut live) = leave() {
         live.end(End::Returned);
     }
     if let Task::Live(live) = next {

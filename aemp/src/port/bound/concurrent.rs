@@ -435,7 +435,7 @@ async fn finish<T>(
                 (None, Ok(_)) => SpanEnd::Returned,
             });
             // The reason of the handler counts.
-            killed.or(of_tracer.filter(|_| result.is_ok()))
+            killed.or_else(|| of_tracer.filter(|_| result.is_ok()))
         }
         None => killed,
     };
