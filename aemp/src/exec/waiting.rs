@@ -391,7 +391,7 @@ async fn drive<P: Port>(running: &mut Running<P>) -> Ended {
                 }
             }
             // A tracer may kill the port when it is left.
-            drop(inside);
+            inside.leave();
             killed = killed.take().or_else(current::take_killed);
             match polled {
                 Poll::Ready(Ok(Ok(()))) => Poll::Ready(Ended::Returned),

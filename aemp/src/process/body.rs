@@ -136,7 +136,7 @@ where
             let mut span = mailbox.take_span();
             let inside = span.enter_process();
             let polled = Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
-            drop(inside);
+            inside.leave();
             match &polled {
                 Poll::Pending => mailbox.keep_span(span),
                 Poll::Ready(Ok(_)) => span.end(SpanEnd::Returned),

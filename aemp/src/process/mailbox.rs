@@ -251,10 +251,8 @@ impl Mailbox {
 
     /// Keeps the span until the next poll. A span of a process that is over ends here.
     pub(super) fn keep_span(&self, span: Task) {
-        let mut inner = self.lock();
-        let before = mem::replace(&mut inner.span, span);
-        drop(inner);
-        drop(before);
+        // That of a poll of another thread, which has not happened, would be dropped outside of the lock.
+        let _before = mem::replace(&mut self.lock().span, span);
     }
 
     /// A message was received: its span takes the place of the last one's, if the process is being polled by this thread.

@@ -249,6 +249,14 @@ impl Task {
 /// While this value lives, a span is the present of the thread.
 pub(crate) struct In<'a>(Option<&'a mut Task>);
 
+impl In<'_> {
+    /// Ends it now.
+    #[inline]
+    pub(crate) fn leave(self) {
+        drop(self);
+    }
+}
+
 impl Drop for In<'_> {
     #[inline]
     fn drop(&mut self) {

@@ -18,8 +18,14 @@ use crate::{
 /// Stands for a value that lives as long as something lasts.
 pub(crate) struct Nothing;
 
+impl Nothing {
+    #[inline]
+    #[expect(clippy::unused_self, reason = "there are no spans")]
+    pub(crate) fn leave(self) {}
+}
+
 #[derive(Default)]
-pub(crate) struct Noting;
+pub(crate) struct Noting {}
 
 #[inline]
 pub(crate) fn is_traced(_node: &Node) -> bool {
@@ -33,7 +39,7 @@ pub(crate) fn calling(_node: &Node) -> Nothing {
 
 #[inline]
 pub(crate) fn sent(_node: &Node) -> Noting {
-    Noting
+    Noting {}
 }
 
 #[inline]
@@ -43,11 +49,11 @@ pub(crate) fn arriving(_noting: Noting) -> Nothing {
 
 #[inline]
 pub(crate) fn arrived(_node: &Node, _from: Option<&NodeId>) -> Noting {
-    Noting
+    Noting {}
 }
 
 pub(crate) fn from_peer(_parent: &str, _state: &str, _called: bool) -> Result<Noting, Infallible> {
-    Ok(Noting)
+    Ok(Noting {})
 }
 
 pub(crate) struct Hidden;
@@ -104,13 +110,13 @@ pub(crate) enum SpanEnd<'a> {
 }
 
 #[derive(Default)]
-pub(crate) struct Task;
+pub(crate) struct Task {}
 
 #[expect(clippy::unused_self, reason = "there are no spans")]
 impl Task {
     #[inline]
     pub(crate) fn new(_noting: Noting) -> Self {
-        Self
+        Self {}
     }
 
     #[inline]
@@ -142,7 +148,7 @@ impl Task {
 
 #[inline]
 pub(crate) fn take_over() -> Task {
-    Task
+    Task {}
 }
 
 #[inline]

@@ -419,7 +419,7 @@ async fn finish<T>(
         let _scope = current::Scope::enter(&*port);
         let inside = span.enter_again();
         let polled = guard::poll(|| future.as_mut().poll(task));
-        drop(inside);
+        inside.leave();
         noted = noted.take().or_else(current::take_killed);
         polled
     })
