@@ -453,6 +453,7 @@ impl Handshake {
             credit: peer.greeting.gives_credit(),
             relay: peer.greeting.relays(),
             deadlines: peer.greeting.reads_deadlines(),
+            traces: self.config.trace && peer.greeting.traces(),
             stream,
         })
     }

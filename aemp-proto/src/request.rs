@@ -33,10 +33,14 @@ pub const RELAY: &str = "Aemp::relay";
 /// The request of a relay to an end.
 pub const RELAYED: &str = "Aemp::relayed";
 
+/// The request that carries a message with the context of the span that has sent it. It belongs to this project and is sent
+/// only if both greetings have the key `trace`.
+pub const TRACED: &str = "Aemp::traced";
+
 /// The requests with a meaning of their own. Any other request is the name of a function, or begins with `g_`.
-const FIXED: [&str; 16] = [
+const FIXED: [&str; 17] = [
     "", "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval", INSPECT, ROOM,
-    CREDIT, STOP, RELAY, RELAYED,
+    CREDIT, STOP, RELAY, RELAYED, TRACED,
 ];
 
 /// A request to a node port: everything behind the empty port name of a packet.
@@ -162,6 +166,17 @@ pub enum Request {
         /// The arguments of the request.
         args: Vec<Value>,
     },
+    /// Deliver a message, whose tag and arguments are the rest of the packet. They are left unread.
+    Traced {
+        /// The context of the span that has sent the message, as a `traceparent` of W3C. It has not been checked.
+        parent: String,
+        /// The `tracestate` of W3C; mostly empty. It has not been checked.
+        state: String,
+        /// True if the message is a call.
+        called: bool,
+        /// The name of the port that gets the message.
+        port: String,
+    },
 }
 
 impl Request {
@@ -214,6 +229,7 @@ impl Request {
             Self::Spawn { .. } => SPAWN,
             Self::Call { function, .. } => function,
             Self::Global { request, .. } | Self::Relay { request, .. } => request,
+            Self::Traced { .. } => TRACED,
         }
     }
 
@@ -282,9 +298,24 @@ impl Request {
             Self::Call { args, .. } | Self::Global { args, .. } | Self::Relay { args, .. } => {
                 write_all(args, packet)
             }
+            Self::Traced {
+                parent,
+                state,
+                called,
+                port,
+            } => {
+                packet.str(parent)?;
+                packet.str(state)?;
+                packet.str(if *called { CALL } else { SEND })?;
+                packet.str(port)
+            }
         }
     }
 }
+
+/// The ways in which a message with a context was sent.
+const CALL: &str = "call";
+const SEND: &str = "send";
 
 fn write_all(values: &[Value], packet: &mut PacketWriter<'_>) -> Result<(), EncodeError> {
     values.iter().try_for_each(|value| packet.value(value))
@@ -359,6 +390,13 @@ impl Arguments<'_, '_> {
             RELAY | RELAYED => Request::Relay {
                 args: self.rest()?,
                 request: self.name.into_owned(),
+            },
+            // The context is checked by the code that uses it; without it, the message is delivered all the same.
+            TRACED => Request::Traced {
+                parent: self.text("traceparent")?,
+                state: self.text("tracestate")?,
+                called: self.text("way")? == CALL,
+                port: self.text("port")?,
             },
             name if name.starts_with("g_") => Request::Global {
                 args: self.rest()?,

@@ -1,5 +1,6 @@
 //! The times of messages and calls between ports of one node, to compare builds with each other: with and without the
-//! feature `metrics`, say. `BENCHMARKS.md` has the commands.
+//! feature `metrics`, say. `BENCHMARKS.md` has the commands. With the feature `trace`, the argument `none` adds a tracer that
+//! wants no spans, and `empty` one whose spans do nothing.
 //!
 //! Prints the lowest time of ten runs of each workload, in nanoseconds for each message.
 
@@ -51,6 +52,40 @@ impl Link {
     }
 }
 
+#[cfg(feature = "trace")]
+mod tracing {
+    use aemp::span::{Handling, Span, SpanContext, Tracer};
+
+    /// True if there are spans.
+    pub(crate) struct Idle(pub(crate) bool);
+
+    struct Empty(SpanContext);
+
+    impl Tracer for Idle {
+        fn begin(&self, _: &Handling<'_>) -> Option<Box<dyn Span>> {
+            let context = SpanContext::new([1; 16], [1; 8], SpanContext::SAMPLED)?;
+            self.0.then(|| Box::new(Empty(context)) as Box<dyn Span>)
+        }
+    }
+
+    impl Span for Empty {
+        fn context(&self) -> SpanContext {
+            self.0.clone()
+        }
+    }
+}
+
+fn node() -> Result<Node, aemp::StartError> {
+    let builder = Node::builder();
+    #[cfg(feature = "trace")]
+    let builder = match std::env::args().nth(1).as_deref() {
+        Some("none") => builder.tracer(tracing::Idle(false)),
+        Some("empty") => builder.tracer(tracing::Idle(true)),
+        _ => builder,
+    };
+    builder.start_local()
+}
+
 async fn one_way(counter: &CounterRef) {
     (0..MESSAGES).for_each(|_| drop(counter.inc(1)));
     counter.get().await.expect("the port lives");
@@ -64,7 +99,7 @@ async fn calls(counter: &CounterRef) {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let node = Node::local()?;
+    let node = node()?;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let counter = node.port(Counter::default());
     let link = |_| {

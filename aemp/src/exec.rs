@@ -12,6 +12,7 @@
 //! - A *circle* (`circle`) of handlers that wait for each other's answers is found, and broken.
 //! - The *watch* (`watchdog`) is a thread that notices handlers that do not return.
 //! - The *tallies* (`tally`) count messages and calls for the metrics.
+//! - *Spans* (`spans`) are the calls of a node's tracer for the handlers of messages.
 //!
 //! Three designs were considered and left out:
 //!
@@ -39,6 +40,7 @@ pub(crate) mod ready;
 pub(crate) mod scheduler;
 pub(crate) mod seat;
 pub(crate) mod slice;
+pub(crate) mod spans;
 pub(crate) mod tally;
 pub(crate) mod waiting;
 mod watchdog;

@@ -31,6 +31,7 @@
 //! | keys, `Deserialize` and `Drop` of messages of topics | the topic's task | logged; a gap | that topic waits, at this node | `ports/topics` |
 //! | closures that make a port's messages of a topic's events | a task each | that subscription ends | it waits | `ports/topics` |
 //! | wakers | where the wait ends | logged | that thread waits | unit tests of `guard` |
+//! | tracers and spans (feature `trace`) | the handler; the sender; for other events a strand | logged; that span is lost | that port, or that sender, waits | `ports/spans` |
 //! | codecs of other crates | sender, connection | the connection is lost | the connection waits | `network/life` |
 
 use std::{

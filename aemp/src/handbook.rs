@@ -60,6 +60,12 @@ pub mod topics {
     #![doc = include_str!("docs/topics.md")]
 }
 
+/// Traces: spans of handlers, their events, and the way of a context over nodes.
+#[cfg(feature = "trace")]
+pub mod traces {
+    #![doc = include_str!("docs/traces.md")]
+}
+
 /// Urgent messages: before others, with a bound.
 pub mod urgency {
     #![doc = include_str!("docs/urgency.md")]

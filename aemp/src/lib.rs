@@ -121,6 +121,7 @@
 //! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
 //! | to watch a network in the browser | `aemp observe` of the crate `aemp-cli`; `Observer` of `aemp-web` |
 //! | to count and measure: Prometheus, probes, recorders of the crate `metrics` | feature `metrics`: `aemp::metrics`, `aemp::handbook::metrics` |
+//! | to follow a request over ports and nodes: spans, OpenTelemetry | feature `trace`: `aemp::span`, `aemp::handbook::traces`; the crate `aemp-otel` |
 //! | to see the messages of a port or of a node | [`Node::tap`], [`mod@tap`]; the target [`aemp::trace`](logs::TRACE) of `tracing` |
 //! | nodes behind NAT, and clients that do not listen, to reach each other | [`handbook::relays`], [`NodeBuilder::relay`] |
 //! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
@@ -173,6 +174,8 @@ mod reason;
 mod shown;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "trace")]
+pub mod span;
 mod spelling;
 #[cfg(feature = "net")]
 pub mod stream;

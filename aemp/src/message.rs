@@ -41,6 +41,13 @@ pub trait Message: Sized + Send + 'static {
         0
     }
 
+    /// The tag for a trace: mostly the name of the handler. `None` if it is no message of a program.
+    #[doc(hidden)]
+    fn shown_tag(&self) -> Option<Cow<'_, str>> {
+        let name = Self::HANDLERS.get(self.handler() as usize);
+        Some(name.copied().unwrap_or("(message)").into())
+    }
+
     /// Reads the arguments of a message with the tag `tag`.
     ///
     /// # Errors

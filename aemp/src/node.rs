@@ -42,6 +42,8 @@ use self::{
     strand::Strand,
     trace::Traces,
 };
+#[cfg(feature = "trace")]
+use crate::exec::spans::Tracing;
 #[cfg(feature = "metrics")]
 use crate::metrics::Collector;
 use crate::{
@@ -123,6 +125,8 @@ struct Inner {
     #[cfg(feature = "net")]
     streams: streams::Streams,
     inspection: Inspection,
+    #[cfg(feature = "trace")]
+    tracing: Option<Tracing>,
     #[cfg(feature = "metrics")]
     collector: tokio::sync::Mutex<Collector>,
     net: OnceLock<Arc<Shared>>,
@@ -184,6 +188,8 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.life.dropped();
         guard::discard(std::mem::take(&mut self.rules.registry));
+        #[cfg(feature = "trace")]
+        guard::discard(self.tracing.take());
     }
 }
 
@@ -301,6 +307,13 @@ impl Node {
 
     pub(crate) fn scheduler(&self) -> &Scheduler {
         &self.0.scheduler
+    }
+
+    /// The node's tracer.
+    #[cfg(feature = "trace")]
+    #[inline]
+    pub(crate) fn tracing(&self) -> Option<&Tracing> {
+        self.0.tracing.as_ref()
     }
 
     pub(crate) fn place(&self) -> &Place {

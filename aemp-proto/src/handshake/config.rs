@@ -39,6 +39,8 @@ pub struct HandshakeConfig {
     pub encrypt: Encrypt,
     /// True if the node passes on connections of other nodes, and is reached by such connections.
     pub relay: bool,
+    /// True if the node has a tracer, and takes contexts of spans with messages.
+    pub trace: bool,
     /// The longest silence on a connection (`monitor_timeout`).
     pub timeout: Duration,
     /// The longest time of a handshake. `None` means `timeout`.
@@ -63,6 +65,7 @@ impl HandshakeConfig {
             require_tls: false,
             encrypt: Encrypt::Never,
             relay: true,
+            trace: false,
             timeout: Duration::from_secs(30),
             handshake_timeout: None,
             max_handshake_bytes: NodeLimits::default().max_handshake_bytes,
@@ -75,6 +78,7 @@ impl HandshakeConfig {
     pub fn greeting(&self, role: Role, peeraddr: &str) -> Greeting {
         let keepalive = Link::keepalive_interval(self.timeout).as_secs_f64();
         let relay = self.relay.then(|| ("relay", "1".into()));
+        let trace = self.trace.then(|| ("trace", "1".into()));
         let tls = self.tls.then(|| ("tls", "1.0".into()));
         let wish = self.wish(peeraddr);
         let encrypt = wish.map(|wish| ("encrypt", wish.name().into()));
@@ -106,6 +110,7 @@ impl HandshakeConfig {
             keys: keys
                 .into_iter()
                 .chain(relay)
+                .chain(trace)
                 .chain(encrypt)
                 .chain(tls)
                 .map(|(key, value)| (key.into(), Some(value)))

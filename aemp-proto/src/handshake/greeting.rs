@@ -132,6 +132,12 @@ impl Greeting {
         self.key("credit") == Some("1")
     }
 
+    /// True if the node takes contexts of spans with messages (key `trace`).
+    #[must_use]
+    pub fn traces(&self) -> bool {
+        self.key("trace") == Some("1")
+    }
+
     /// True if the node knows relayed connections (key `relay`).
     #[must_use]
     pub fn relays(&self) -> bool {
@@ -225,6 +231,10 @@ mod tests {
                 .unwrap()
                 .gives_credit()
         );
+        for (keys, traces) in [(";trace=1", true), (";trace=2", false), (";trace", false)] {
+            let greeting = Greeting::parse(format!("aemp;1;b;;{keys}").as_bytes()).unwrap();
+            assert_eq!(greeting.traces(), traces, "{keys}");
+        }
         // An escaped per cent sign never begins another escape.
         let tricky = Greeting::parse(b"aemp;1;b;;;provider=%253b").unwrap();
         assert_eq!(tricky.key("provider"), Some("%3b"));

@@ -86,6 +86,8 @@ pub struct Established {
     pub relay: bool,
     /// True if the peer reads the time limits of calls.
     pub deadlines: bool,
+    /// True if contexts of spans travel with messages, because both ends have offered it.
+    pub traces: bool,
     /// The stream that the connection carries from now on, if it is a data connection.
     pub stream: Option<StreamStart>,
 }

@@ -453,3 +453,36 @@ fn data_sent_ahead_of_the_handshake_is_limited() {
         Some(HandshakeError::TooMuchAhead)
     );
 }
+
+#[test]
+fn contexts_travel_only_if_both_ends_have_offered_it() {
+    for (ours, theirs) in [(true, true), (true, false), (false, true), (false, false)] {
+        let traced = |node, trace| {
+            let mut config = config(node, Some("s"));
+            config.trace = trace;
+            config
+        };
+        let (mut a, mut b) = (dial(traced("a", ours)), start(traced("bb", theirs)));
+        let (to_b, to_a) = (drain(&mut a).sent, drain(&mut b).sent);
+        assert_eq!(to_b.contains(";trace=1"), ours);
+        assert_eq!(to_a.contains(";trace=1"), theirs);
+        a.receive(to_a.as_bytes());
+        b.receive(to_b.as_bytes());
+        a.proceed();
+        b.proceed();
+        let mut ends = [Outcome::default(), Outcome::default()];
+        for _ in 0..3 {
+            for (at, end) in [&mut a, &mut b].into_iter().enumerate() {
+                let outcome = drain(end);
+                ends[at].sent = outcome.sent;
+                ends[at].established = ends[at].established.take().or(outcome.established);
+            }
+            a.receive(ends[1].sent.as_bytes());
+            b.receive(ends[0].sent.as_bytes());
+        }
+        for end in ends {
+            let traces = end.established.map(|end| end.traces);
+            assert_eq!(traces, Some(ours && theirs));
+        }
+    }
+}

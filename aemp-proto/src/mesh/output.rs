@@ -77,6 +77,8 @@ pub enum Output {
         credit: bool,
         /// True if the peer reads the time limits of calls.
         deadlines: bool,
+        /// True if contexts of spans travel with messages.
+        traces: bool,
     },
     /// A connection through a relay begins. Run its handshake and what follows over [`tunnel_read`] and
     /// [`tunnel_write`], and call [`drop_tunnel`] at its end.

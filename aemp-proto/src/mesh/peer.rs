@@ -341,6 +341,7 @@ impl<P: Peers> Mesh<P> {
             ours,
             credit: established.credit,
             deadlines: established.deadlines,
+            traces: established.traces,
         });
         self.relay_up(now, id, conn, established.relay);
         if urge == Urge::Write {

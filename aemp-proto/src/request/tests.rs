@@ -112,6 +112,24 @@ fn every_request_is_understood_and_written_as_it_was() {
             },
         ),
         (
+            r#"["","Aemp::traced","00-t-s-01","k=v","call","p"]"#,
+            Request::Traced {
+                parent: "00-t-s-01".into(),
+                state: "k=v".into(),
+                called: true,
+                port: "p".into(),
+            },
+        ),
+        (
+            r#"["","Aemp::traced","","","send","p"]"#,
+            Request::Traced {
+                parent: String::new(),
+                state: String::new(),
+                called: false,
+                port: "p".into(),
+            },
+        ),
+        (
             r#"["","Aemp::relay","data",7,"x"]"#,
             Request::Relay {
                 request: "Aemp::relay".into(),
@@ -281,5 +299,24 @@ fn names_have_a_longest_length() {
     // Monitors may name any port.
     for request in ["mon0", "mon1", "kil0"] {
         assert!(read(&format!(r#"["","{request}","{long}"]"#)).is_ok());
+    }
+}
+
+#[test]
+fn the_message_behind_a_context_is_left_unread() {
+    let packet = br#"["","Aemp::traced","00-t-s-01","","send","p","tag",[7]]"#;
+    let mut reader = Format::Json.reader(packet, Limits::default()).unwrap();
+    reader.text().unwrap();
+    let request = Request::read(&mut reader).unwrap();
+    assert!(matches!(request, Request::Traced { called: false, port, .. } if port == "p"));
+    assert_eq!(reader.text().unwrap().as_deref(), Some("tag"));
+    assert_eq!(reader.rest().unwrap(), [vec![Value::Int(7)].into()]);
+    for (packet, missing) in [
+        (r#"["","Aemp::traced"]"#, "traceparent"),
+        (r#"["","Aemp::traced","","","send"]"#, "port"),
+        (r#"["","Aemp::traced",{},"","send","p"]"#, "traceparent"),
+    ] {
+        let error = read(packet).unwrap_err().to_string();
+        assert!(error.contains(missing), "{packet}: {error}");
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use tracing::{Span, level_filters::LevelFilter};
 
+use super::spans::Hidden;
 use crate::{Reason, guard, port::any::AnyPort};
 
 thread_local! {
@@ -23,6 +24,8 @@ pub(crate) struct Scope {
     before: usize,
     /// The note of the port that was running before: a waiting handler that calls another port may run it in place.
     killed: Option<Reason>,
+    /// The span of the code that runs the port is none of the port.
+    _spans: Hidden,
 }
 
 impl Scope {
@@ -30,6 +33,7 @@ impl Scope {
         Self {
             before: PORT.replace(key(port)),
             killed: take_killed(),
+            _spans: Hidden::enter(),
         }
     }
 }

@@ -349,6 +349,12 @@ pub(super) fn active() -> usize {
     doing().scheduler
 }
 
+/// True if this thread delivers packets of a connection.
+#[cfg(feature = "trace")]
+pub(super) fn is_delivering() -> bool {
+    doing().delivering
+}
+
 /// Sets whether the running port probably returns soon, and returns the previous setting.
 #[inline]
 pub(super) fn set_quick(quick: bool) -> bool {

@@ -45,6 +45,7 @@ use super::{
     held::pause,
     pace::{self, CLOSURE, Manner},
     scheduler, seat,
+    spans::{Noting, SpanEnd, Task},
     tally::Timer,
     work,
 };
@@ -66,7 +67,7 @@ pub(crate) enum Code<M> {
     /// The `#[start]` method.
     First,
     /// The handler of a message from this node, or from another one if the message type uses its origin.
-    Message(Option<NodeId>, M),
+    Message(Option<NodeId>, M, Noting),
     /// The wait for the handlers that run beside a port that is stopped.
     Last,
 }
@@ -84,15 +85,32 @@ impl<M: Message> Code<M> {
     #[inline]
     pub(crate) fn of<P: Port<Msg = M>>(envelope: Envelope<M>) -> Result<Self, Envelope<M>> {
         match envelope {
-            Envelope::User(message) if P::waits(&message) => Ok(Self::Message(None, message)),
-            Envelope::From(from) if P::waits(&from.1) => Ok(Self::Message(Some(from.0), from.1)),
+            Envelope::User(message) if P::waits(&message) => {
+                Ok(Self::Message(None, message, Noting::default()))
+            }
+            Envelope::From(from) if P::waits(&from.1) => {
+                Ok(Self::Message(Some(from.0), from.1, Noting::default()))
+            }
+            #[cfg(feature = "trace")]
+            Envelope::Noted(noted) => Self::of_noted::<P>(*noted),
             other => Err(other),
+        }
+    }
+
+    #[cfg(feature = "trace")]
+    fn of_noted<P: Port<Msg = M>>(
+        (noting, envelope): (Noting, Envelope<M>),
+    ) -> Result<Self, Envelope<M>> {
+        match Self::of::<P>(envelope) {
+            Ok(Self::Message(origin, message, _)) => Ok(Self::Message(origin, message, noting)),
+            Ok(other) => Ok(other),
+            Err(envelope) => Err(envelope.noted(noting)),
         }
     }
 
     fn handler(&self) -> u32 {
         match self {
-            Self::Message(_, message) => message.handler(),
+            Self::Message(_, message, _) => message.handler(),
             Self::First | Self::Last => CLOSURE,
         }
     }
@@ -107,8 +125,15 @@ impl<M: Message> Code<M> {
 
     fn take_origin(&mut self) -> Option<NodeId> {
         match self {
-            Self::Message(origin, _) => origin.take(),
+            Self::Message(origin, ..) => origin.take(),
             Self::First | Self::Last => None,
+        }
+    }
+
+    fn take_noting(&mut self) -> Noting {
+        match self {
+            Self::Message(_, _, noting) => mem::take(noting),
+            Self::First | Self::Last => Noting::default(),
         }
     }
 
@@ -127,7 +152,7 @@ impl<M: Message> Code<M> {
         async move {
             match self {
                 Self::First => state.starting(cx).await,
-                Self::Message(_, message) => state.handle_async(cx, message).await,
+                Self::Message(_, message, _) => state.handle_async(cx, message).await,
                 Self::Last => {
                     concurrent::drained(cx.port()).await;
                     Ok(())
@@ -139,11 +164,7 @@ impl<M: Message> Code<M> {
 
 /// True if the handler of the message is an `async fn`.
 fn is_async<P: Port>(envelope: &Envelope<P::Msg>) -> bool {
-    match envelope {
-        Envelope::User(message) => P::waits(message),
-        Envelope::From(from) => P::waits(&from.1),
-        _ => false,
-    }
+    envelope.message().is_some_and(P::waits)
 }
 
 /// The way in which an async handler has ended.
@@ -153,6 +174,27 @@ enum Ended {
     Cancelled,
     Failed(Reason),
     Panicked(Reason),
+}
+
+impl Ended {
+    /// The end of a handler that has killed its port.
+    fn with(self, killed: Option<Reason>) -> Self {
+        match (self, killed) {
+            (Self::Panicked(_), Some(reason)) => Self::Panicked(reason),
+            (_, Some(reason)) => Self::Failed(reason),
+            (ended, None) => ended,
+        }
+    }
+
+    /// The end for the handler's span.
+    fn for_span(&self) -> SpanEnd<'_> {
+        match self {
+            Self::Returned => SpanEnd::Returned,
+            Self::Cancelled => SpanEnd::Dropped,
+            Self::Failed(reason) => SpanEnd::Died(reason),
+            Self::Panicked(_) => SpanEnd::Panicked,
+        }
+    }
 }
 
 /// A port in async code. If the runtime drops it, the port dies.
@@ -315,6 +357,7 @@ async fn drive<P: Port>(running: &mut Running<P>) -> Ended {
     };
     let mut cx = Cx::new(cell, origin.as_ref());
     let mut killed = None;
+    let mut span = Task::new(code.take_noting());
     let mut watch = Watch::new(&**cell, circle::next_run());
     *left = left.saturating_sub(1);
     let ended = {
@@ -322,6 +365,7 @@ async fn drive<P: Port>(running: &mut Running<P>) -> Ended {
         let ended = poll_fn(|task| {
             let _occupied = Occupied::enter(&**cell, number);
             let _scope = current::Scope::enter(&**cell);
+            let inside = span.enter(cell, number);
             let mut handle = |task: &mut Context<'_>| {
                 let polled = guard::poll(|| match handler.as_mut().as_pin_mut() {
                     Some(handler) => handler.poll(task),
@@ -346,6 +390,9 @@ async fn drive<P: Port>(running: &mut Running<P>) -> Ended {
                     Moved::Asked(asked) => polled = watch.poll_asked(asked, task, &mut handle),
                 }
             }
+            // A tracer may kill the port when it is left.
+            inside.leave();
+            killed = killed.take().or_else(current::take_killed);
             match polled {
                 Poll::Ready(Ok(Ok(()))) => Poll::Ready(Ended::Returned),
                 Poll::Ready(Ok(Err(reason))) => Poll::Ready(Ended::Failed(reason)),
@@ -363,10 +410,12 @@ async fn drive<P: Port>(running: &mut Running<P>) -> Ended {
     };
     timer.end::<P>(cell.node(), number);
     record.learn_wait(number, *waited);
-    match (ended, cx.take_ended().or(killed)) {
-        (Ended::Panicked(_), Some(reason)) => Ended::Panicked(reason),
-        (_, Some(reason)) => Ended::Failed(reason),
-        (ended, None) => ended,
+    let ended = ended.with(cx.take_ended().or(killed));
+    match span.end_of(&**cell, || ended.for_span()) {
+        Some(reason) if matches!(ended, Ended::Returned | Ended::Cancelled) => {
+            Ended::Failed(reason)
+        }
+        _ => ended,
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     pace::{self, CLOSURE},
     scheduler,
     slice::LARGE,
+    spans,
     waiting::{self, Code},
 };
 use crate::{
@@ -107,7 +108,7 @@ fn handle_batch<P: Port>(
     while let Some(mut envelope) = queue.pop() {
         let (mut began, mut large) = (None, false);
         if let Envelope::Unread(kept) = envelope {
-            large = kept.1.size() >= LARGE;
+            large = kept.packet.size() >= LARGE;
             if large && !turn.takes_large() {
                 queue.put_back(Queue::One(Envelope::Unread(kept)));
                 return Batch::Large;
@@ -127,6 +128,8 @@ fn handle_batch<P: Port>(
             Ok(code) => return Batch::Waits(code),
             Err(envelope) => envelope,
         };
+        let (noting, envelope) = envelope.open();
+        let span = spans::Handler::begin(cell, noting, handler, &envelope);
         let learns =
             began.is_some() || !timeless && pace::is_unknown(cell.pace(), P::record(), handler);
         let weight = tally.begin(handler, learns);
@@ -146,11 +149,11 @@ fn handle_batch<P: Port>(
             Envelope::Kill(reason) => return Batch::Died(reason),
             Envelope::Stop => return Batch::Stopped,
             Envelope::Unread(_) => unreachable!("it has just been read"),
+            #[cfg(feature = "trace")]
+            Envelope::Noted(_) => unreachable!("its note has just been taken"),
         };
-        if let Some(reason) = cx.take_ended().or_else(current::take_killed) {
-            return Batch::Died(reason);
-        }
-        if let Err(reason) = done {
+        let killed = cx.take_ended().or_else(current::take_killed);
+        if let Some(reason) = span.end(killed.or_else(|| done.err())) {
             return Batch::Died(reason);
         }
         if let Some(began) = began {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aemp_codec::{Format, NodeId};
 
 use super::{LockedPeers, Sources};
-use crate::{Node, StartError, config::Address};
+use crate::{Node, StartError, config::Address, exec::spans};
 use aemp_proto::{
     Random, Time,
     global::Quota,
@@ -89,6 +89,7 @@ impl NetConfig {
         handshake.require_tls = self.require_tls;
         handshake.encrypt = self.encrypt_at(node);
         handshake.relay = self.relay;
+        handshake.trace = spans::is_traced(node);
         #[cfg(feature = "tls")]
         if let Some(context) = &self.tls.context {
             context.warn_of_other_names(node.id());

@@ -10,7 +10,13 @@ use aemp_codec::NodeId;
 use tokio::sync::{Notify, mpsc::UnboundedReceiver};
 
 use super::Net;
-use crate::{Node, db::machine::Sink, exec::slice::give_way, lock::Lock, node::strand::Strand};
+use crate::{
+    Node,
+    db::machine::Sink,
+    exec::{slice::give_way, spans},
+    lock::Lock,
+    node::strand::Strand,
+};
 use aemp_proto::{
     global::{Answer, QueryId},
     peer::Loss,
@@ -44,8 +50,15 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
                     }
                 });
             }
-            Event::Up(node) => net.observers().notify(net.node(), &node, true, ""),
-            Event::Down(node, text) => net.observers().notify(net.node(), &node, false, &text),
+            Event::Up(node) => {
+                net.observers().notify(net.node(), &node, true, "");
+                let peer = net.node().peers().get(node.as_str());
+                spans::connected(net.node(), &node, peer.is_some_and(|peer| peer.meet()));
+            }
+            Event::Down(node, text) => {
+                net.observers().notify(net.node(), &node, false, &text);
+                spans::disconnected(net.node(), &node, &text);
+            }
             // This wakes the waiting tasks, and wakers are foreign code as well.
             Event::Answer(query, answer) => {
                 let node = net.node().clone();

@@ -143,7 +143,12 @@ impl Net {
                 ours,
                 credit,
                 deadlines,
+                traces,
             } => {
+                // Before anybody hears that the node is up.
+                if let Some(peer) = self.node().peers().get(node.as_str()) {
+                    peer.set_traces(traces.then_some(conn));
+                }
                 let start = Established {
                     node,
                     recv,

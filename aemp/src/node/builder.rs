@@ -66,6 +66,8 @@ pub struct NodeBuilder {
     /// Further sources of seeds, with their names.
     seed_sources: Vec<(String, Custom)>,
     registry: Registry,
+    #[cfg(feature = "trace")]
+    tracer: Option<Arc<dyn crate::span::Tracer>>,
     place: Place,
 }
 
@@ -88,6 +90,8 @@ impl Default for NodeBuilder {
             addresses: Vec::new(),
             seed_sources: Vec::new(),
             registry: Registry::default(),
+            #[cfg(feature = "trace")]
+            tracer: None,
             place: Place::default(),
         }
     }
@@ -140,6 +144,13 @@ impl NodeBuilder {
     /// ```
     pub fn call_timeout(mut self, limit: Duration) -> Self {
         self.call_timeout = (limit < Duration::MAX).then_some(limit);
+        self
+    }
+
+    /// Sets the tracer, which makes spans of the handled messages of this node ([`span`](crate::span)). Feature `trace`.
+    #[cfg(feature = "trace")]
+    pub fn tracer(mut self, tracer: impl crate::span::Tracer) -> Self {
+        self.tracer = Some(Arc::new(tracer));
         self
     }
 
@@ -304,6 +315,8 @@ impl NodeBuilder {
             streams: crate::node::streams::Streams::default(),
             peers: Arc::new(Peers::new(settings.limits.peer())),
             inspection: Inspection::new(),
+            #[cfg(feature = "trace")]
+            tracing: self.tracer.map(crate::exec::spans::Tracing::new),
             #[cfg(feature = "metrics")]
             collector: tokio::sync::Mutex::default(),
             net: OnceLock::new(),

@@ -143,18 +143,30 @@ impl Node {
         if name.is_empty() {
             return self.deliver_request(from, packet, brought);
         }
-        if let Some(port) = brought.last_receiver(&name) {
-            let crowd = self.deliver_to(port, from, packet, &name)?;
+        self.deliver_message(from, &name, packet, brought)
+    }
+
+    /// Delivers a message to the port of this name.
+    #[inline]
+    pub(super) fn deliver_message(
+        &self,
+        from: &Arc<Peer>,
+        name: &str,
+        packet: &mut PacketReader<'_>,
+        brought: &mut Brought,
+    ) -> Result<(), DecodeError> {
+        if let Some(port) = brought.last_receiver(name) {
+            let crowd = self.deliver_to(port, from, packet, name)?;
             brought.crowd = brought.crowd.max(crowd);
             return Ok(());
         }
-        let Some(port) = self.receiver(&name, packet) else {
+        let Some(port) = self.receiver(name, packet) else {
             return validate(packet);
         };
-        let crowd = self.deliver_to(&port, from, packet, &name)?;
+        let crowd = self.deliver_to(&port, from, packet, name)?;
         brought.crowd = brought.crowd.max(crowd);
-        if self.names().is_ours(&name) && names::of_list(&name).is_none() {
-            brought.note_receiver(&name, port);
+        if self.names().is_ours(name) && names::of_list(name).is_none() {
+            brought.note_receiver(name, port);
         }
         Ok(())
     }

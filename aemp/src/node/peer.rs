@@ -37,7 +37,7 @@ use self::{
 use super::{Node, WeakNode, log, strand::Strand};
 use crate::{
     Reason, SendError,
-    exec::{seat, writer::Writer},
+    exec::{seat, spans, writer::Writer},
     guard,
     lock::Lock,
     port::{absent, monitor::Action},
@@ -93,6 +93,8 @@ pub(crate) struct Peer {
     connection: Lock<Option<Arc<Connection>>>,
     /// The number of connections that there have been.
     connected: AtomicU64,
+    /// True if the node has been up.
+    met: AtomicBool,
     /// Notified when there is something to write.
     pub(crate) writer: Arc<Writer>,
     /// Notified when the writer has taken the queued bytes.
@@ -149,6 +151,11 @@ impl Peer {
         self.connected.load(Ordering::Relaxed)
     }
 
+    /// Records that the node is up. Returns whether it has been before.
+    pub(crate) fn meet(&self) -> bool {
+        self.met.swap(true, Ordering::Relaxed)
+    }
+
     pub(crate) fn set_connection(&self, connection: &Arc<Connection>) {
         self.set_ours(connection.is_ours);
         self.set_deadlines(connection.deadlines);
@@ -197,6 +204,12 @@ impl Peer {
                 self.queue_shrunk();
             }
         }
+    }
+
+    /// Our own node.
+    #[cfg(feature = "trace")]
+    pub(crate) fn own_node(&self) -> Option<Node> {
+        self.node.upgrade()
     }
 
     /// Our own node, unless it has ended.
@@ -425,6 +438,9 @@ impl Peer {
             // Recorded before the call, so that messages that the callback sends to the port are not taken for
             // earlier ones.
             self.state().begun(loss.id, *monitor);
+            if let Some(node) = self.node.upgrade() {
+                spans::monitor_fired(&node, || self.id.clone().into(), &reason);
+            }
             self.fire_one(*monitor, &reason);
         }
     }

@@ -4,6 +4,7 @@ mod cost;
 mod permit;
 
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -21,7 +22,9 @@ use super::{
     short,
 };
 use crate::{
-    Reason, logs,
+    Reason,
+    exec::spans,
+    logs,
     message::Origin,
     port::{any::AnyPort, monitor, stop},
     supervisor::remote,
@@ -54,6 +57,26 @@ impl Node {
                 brought.cost += 1;
                 brought.for_mesh.push((request, args));
             }
+            Ok(Request::Traced {
+                parent,
+                state,
+                called,
+                port,
+            }) if spans::is_traced(self) && !port.is_empty() => {
+                let _arriving = match spans::from_peer(&parent, &state, called) {
+                    Ok(noting) => spans::arriving(noting),
+                    Err(error) => {
+                        self.complain_of(from, brought, format_args!("a context: {error}"));
+                        spans::arriving(spans::Noting::default())
+                    }
+                };
+                return self.deliver_message(from, &port, packet, brought);
+            }
+            Ok(Request::Traced { .. }) => {
+                let text = "a message with a context, which this node has not asked for";
+                self.complain_of(from, brought, format_args!("{text}"));
+                return validate(packet);
+            }
             Ok(request) => {
                 // Unused arguments must be valid as well.
                 validate(packet)?;
@@ -77,16 +100,22 @@ impl Node {
             }
             Err(RequestError::Malformed(error)) => return Err(error),
             Err(error) => {
-                brought.cost += 1;
-                if from.account().may_complain() {
-                    let (node, error) = (from.id(), error.to_string());
-                    let text = format!("node port: request from {node}: {}", short(&error));
-                    self.complain(node, text);
-                }
+                self.complain_of(from, brought, format_args!("{error}"));
                 return validate(packet);
             }
         }
         Ok(())
+    }
+
+    /// Logs a wrong request, which costs the peer as any request.
+    #[cold]
+    fn complain_of(&self, from: &Peer, brought: &mut Brought, problem: fmt::Arguments<'_>) {
+        brought.cost += 1;
+        if from.account().may_complain() {
+            let (node, problem) = (from.id(), problem.to_string());
+            let text = format!("node port: request from {node}: {}", short(&problem));
+            self.complain(node, text);
+        }
     }
 
     /// Handles a request that this node sends to itself.
@@ -145,7 +174,8 @@ impl Node {
                 args,
             } => self.spawn_for(from, &port, &function, args),
             Request::Call { function, args } => self.call_function(from, &function, args),
-            Request::Global { request, .. } | Request::Relay { request, .. } => {
+            Request::Global { .. } | Request::Relay { .. } | Request::Traced { .. } => {
+                let request = request.name();
                 crate::log::warning!(
                     "node port: {request}: a node cannot send this request to itself"
                 );

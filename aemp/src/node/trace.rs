@@ -11,6 +11,7 @@
 //! each trace would never end, and has to leave out this target. The log catcher does.
 
 use std::{
+    borrow::Cow,
     fmt::Write,
     sync::{
         Arc,
@@ -27,11 +28,14 @@ use crate::{
     logs::now,
     tap::{Direction, TappedPacket, Taps},
 };
+use aemp_proto::request::TRACED;
 
 /// The number of traces that may wait for subscribers.
 const MOST: usize = 1024;
 /// The longest text of a message, in bytes.
 const MOST_TEXT: usize = 1000;
+/// The number of elements of a request with a context, up to the name of the port.
+const HEAD: usize = 5;
 /// A larger packet is traced without its content.
 const LARGE: usize = 64 << 10;
 
@@ -107,7 +111,7 @@ impl Node {
             }
         });
         let problem = match read {
-            Ok(Ok(Ok(message))) => return (port, message),
+            Ok(Ok(Ok(message))) => return without_context(port, message),
             Ok(Ok(Err(text))) => text.to_owned(),
             Ok(Err(error)) => error.to_string(),
             Err(panic) => panic,
@@ -148,6 +152,16 @@ impl Traced {
     }
 }
 
+/// The port and the message of a packet, also of one with the context of a span.
+fn without_context(port: String, mut message: Vec<Value>) -> (String, Vec<Value>) {
+    let is_traced = port.is_empty() && message.first().and_then(Value::as_str) == Some(TRACED);
+    let inner = message.get(HEAD - 1).and_then(Value::text);
+    match inner.map(Cow::into_owned).filter(|_| is_traced) {
+        Some(port) => (port, message.split_off(HEAD)),
+        None => (port, message),
+    }
+}
+
 /// A message as a JSON list, or the beginning of one.
 fn list(message: &[Value]) -> String {
     let mut text = Bounded::new(MOST_TEXT);
@@ -176,6 +190,17 @@ mod tests {
         assert_eq!(traced.text, r#"["add",1,["x",null]]"#);
         let traced = Traced::of(Direction::Rcv, &other, "", &[]);
         assert_eq!((&*traced.port, &*traced.text), ("", "[]"));
+    }
+
+    #[test]
+    fn a_context_is_left_out() {
+        let message = args![TRACED, "00-t-s-01", "", "send", "port", "add", 1];
+        let shown = without_context(String::new(), message);
+        assert_eq!(shown, ("port".into(), args!["add", 1]));
+        for message in [args![TRACED, "x"], args!["snd", 1, 2, 3, "port"], args![]] {
+            let shown = without_context(String::new(), message.clone());
+            assert_eq!(shown, (String::new(), message));
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ use crate::{
     CallError, Node, Sent,
     exec::{
         circle::{self, Edge},
-        drainer, scheduler,
+        drainer, scheduler, spans,
         tally::{CallEnd, Called},
     },
     message::Message,
@@ -179,6 +179,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
         });
         self.waiting.begin(self.handle.node())?;
         self.sending.handler = handler;
+        let _calling = spans::calling(self.handle.node());
         match &self.handle.to {
             To::Local(port) => {
                 match port.push(message) {

@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     Node, Reason,
-    exec::pace::{CLOSURE, Pace},
+    exec::{
+        pace::{CLOSURE, Pace},
+        spans::Noting,
+    },
     guard,
     lock::Lock,
     message::{Message, Port},
@@ -37,14 +40,26 @@ pub(crate) enum Envelope<M> {
     /// A message from another node, for a message type that uses its origin.
     From(Box<(NodeId, M)>),
     /// A message from another node that has not been decoded yet, for a port whose decoding is not known to be quick.
-    /// Decoding runs user code, which must not delay the connection. With the time at which it has come.
-    Unread(Box<(NodeId, KeptPacket, Instant)>),
+    /// Decoding runs user code, which must not delay the connection.
+    Unread(Box<UnreadMessage>),
+    /// A message with a note for its span.
+    #[cfg(feature = "trace")]
+    Noted(Box<(Noting, Self)>),
     Job(Box<Job>),
     /// Code of the port that has its state.
     Act(Box<Act>),
     Kill(Reason),
     /// A normal end, after the handlers that run beside the port.
     Stop,
+}
+
+/// A message from another node that has not been decoded yet.
+pub(crate) struct UnreadMessage {
+    pub(crate) from: NodeId,
+    pub(crate) packet: KeptPacket,
+    /// The time at which it has come.
+    pub(crate) heard: Instant,
+    pub(crate) noting: Noting,
 }
 
 pub(crate) type Queued<P> = Queue<Envelope<<P as Port>::Msg>>;
@@ -166,7 +181,47 @@ impl<M: Message> Envelope<M> {
         match self {
             Self::User(message) => message.handler(),
             Self::From(from) => from.1.handler(),
+            #[cfg(feature = "trace")]
+            Self::Noted(noted) => noted.1.handler(),
             Self::Job(_) | Self::Act(_) | Self::Kill(_) | Self::Stop | Self::Unread(_) => CLOSURE,
+        }
+    }
+
+    /// The message, if it has been decoded.
+    pub(crate) fn message(&self) -> Option<&M> {
+        match self {
+            Self::User(message) => Some(message),
+            Self::From(from) => Some(&from.1),
+            #[cfg(feature = "trace")]
+            Self::Noted(noted) => noted.1.message(),
+            _ => None,
+        }
+    }
+
+    /// Adds a note for the span.
+    #[cfg(feature = "trace")]
+    #[inline]
+    pub(crate) fn noted(self, noting: Noting) -> Self {
+        match noting.is_some() {
+            false => self,
+            true => Self::Noted(Box::new((noting, self))),
+        }
+    }
+
+    /// Without spans there are no notes.
+    #[cfg(not(feature = "trace"))]
+    #[inline]
+    pub(crate) fn noted(self, _noting: Noting) -> Self {
+        self
+    }
+
+    /// Takes the note away.
+    #[inline]
+    pub(crate) fn open(self) -> (Noting, Self) {
+        match self {
+            #[cfg(feature = "trace")]
+            Self::Noted(noted) => *noted,
+            other => (Noting::default(), other),
         }
     }
 }
@@ -174,14 +229,9 @@ impl<M: Message> Envelope<M> {
 impl<M: Message> Envelope<M> {
     /// The class of a message that has been decoded. Everything else is ordinary.
     fn class<P: Port<Msg = M>>(&self) -> Class {
-        let handler = match self {
-            Self::User(message) => message.handler(),
-            Self::From(from) => from.1.handler(),
-            _ => return Class::Ordinary,
-        };
-        match P::is_urgent(handler) {
-            true => Class::Urgent,
-            false => Class::Ordinary,
+        match self.message().map(Message::handler) {
+            Some(handler) if P::is_urgent(handler) => Class::Urgent,
+            _ => Class::Ordinary,
         }
     }
 }

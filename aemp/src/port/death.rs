@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Node, Reason,
-    exec::{current, tally},
+    exec::{current, spans, tally},
     guard,
     message::Port,
 };
@@ -113,6 +113,7 @@ fn fire_monitors<P: Port>(cell: &Cell<P>, reason: &Reason) -> bool {
     let mut next = cell.next_monitor(last);
     let any = next.is_some();
     while let Some(action) = next {
+        spans::monitor_fired(cell.node(), || cell.node().local_port_id(cell), reason);
         action.fire(reason);
         next = cell.next_monitor(last);
     }

@@ -15,9 +15,15 @@ use super::{
 };
 use crate::{
     Node, Reason, SendError, Sent,
-    exec::scheduler,
+    exec::{
+        scheduler,
+        spans::{self, Noting},
+    },
     message::{Encoding, Message},
-    node::peer::{Peer, credit::Told, written},
+    node::{
+        names,
+        peer::{Peer, credit::Told, written},
+    },
 };
 
 #[derive(Clone)]
@@ -112,7 +118,7 @@ impl Destination {
     pub(crate) fn send_values(&self, message: Vec<Value>) -> Sent {
         match self.way {
             Way::Here => {
-                self.deliver(message);
+                self.deliver(message, spans::sent(&self.node));
                 return Sent::ok();
             }
             Way::There(_) => {}
@@ -133,8 +139,10 @@ impl Destination {
             Way::There(peer) => return Sent::from(peer.send(self.name(), write)),
             Way::Nowhere => return self.nowhere(),
         }
+        // Writing runs code of the user, which may send as well.
+        let noting = spans::sent(&self.node);
         match written::values(self.node.limits(), write) {
-            Ok(message) => self.deliver(message),
+            Ok(message) => self.deliver(message, noting),
             Err(error) => return Sent::from(Err(error)),
         }
         Sent::ok()
@@ -168,7 +176,7 @@ impl Destination {
     }
 
     /// Delivers a message to a port of this node.
-    pub(crate) fn deliver(&self, message: Vec<Value>) {
+    fn deliver(&self, message: Vec<Value>, noting: Noting) {
         if self.is_node_port() {
             self.node.request_locally(message);
             return;
@@ -176,6 +184,7 @@ impl Destination {
         let mut message = PacketReader::values(message);
         if let Some(port) = self.node.receiver(self.name(), &mut message) {
             let _scope = self.node.decoding();
+            let _arriving = spans::arriving(noting);
             // Values have no syntax, so there is no error.
             if let Ok(Pushed::Wake) = port.deliver(None, &mut message) {
                 scheduler::schedule(port);
@@ -185,6 +194,9 @@ impl Destination {
 
     pub(crate) fn kill(&self, reason: Reason) {
         if let Some(peer) = self.peer() {
+            if !names::is_reply_name(self.name()) {
+                spans::killed_far(&self.node, &self.id, &reason);
+            }
             peer.kill(self.name(), &reason);
         } else if let Some(port) = self.local() {
             super::monitor::kill(&port, reason);

@@ -8,7 +8,12 @@ use std::{
 use aemp_codec::{PortId, Value};
 
 use super::{any::AnyPort, bound, destination::Destination};
-use crate::{Node, Reason, exec::scheduler, guard, node::peer::Peer};
+use crate::{
+    Node, Reason,
+    exec::{scheduler, spans},
+    guard,
+    node::peer::Peer,
+};
 
 /// The action of a monitor when it fires.
 pub(crate) enum Action {
@@ -67,6 +72,9 @@ impl fmt::Debug for Action {
 /// Kills a port of this node. If the caller is a handler of this port, the port dies when the handler returns;
 /// otherwise the kill is in order with the caller's messages.
 pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
+    if !port.takes_answers() {
+        spans::killed(&**port, &reason);
+    }
     if crate::exec::current::kill_if_running(&**port, &reason) {
         return;
     }

@@ -1,6 +1,6 @@
 //! Ports made of closures, whose handlers may be added and removed while they run.
 
-use std::{collections::HashMap, fmt};
+use std::{borrow::Cow, collections::HashMap, fmt};
 
 use aemp_codec::{EncodeError, PacketReader, PacketWriter, Value};
 
@@ -9,6 +9,7 @@ use crate::{
     Cx, Reason,
     exec::pace::Record,
     message::{Args, Decoding, Encoding, Message, Outcome, Port, Undecoded, Unread},
+    node::short,
 };
 
 /// A handler of untyped messages. It gets the arguments after the tag; a default handler gets the whole message.
@@ -195,6 +196,18 @@ impl From<Vec<Value>> for UntypedMsg {
 impl Message for UntypedMsg {
     const USES_ORIGIN: bool = true;
     const HANDLERS: &'static [&'static str] = &["(untyped)"];
+
+    fn shown_tag(&self) -> Option<Cow<'_, str>> {
+        let Kind::Message(message) = &self.0 else {
+            return None;
+        };
+        let tag = message.first().and_then(Value::text).unwrap_or_default();
+        // The tag is a text of the sender, of any length.
+        Some(match short(&tag).len() {
+            length if length < tag.len() => tag[..length].to_owned().into(),
+            _ => tag,
+        })
+    }
 
     fn decode(
         tag: &str,

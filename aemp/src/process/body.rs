@@ -12,9 +12,13 @@ use std::{
 
 use tokio::task::coop::has_budget_remaining;
 
-use super::{Inbox, mailbox::Mailbox};
+use super::{
+    Inbox,
+    mailbox::{Mailbox, Polling},
+};
 use crate::{
     Cx, Reason,
+    exec::spans::{Hidden, SpanEnd},
     guard::{self, Foreign},
     message::Outcome,
     port::{
@@ -126,7 +130,20 @@ where
             return Ok(());
         }
         mailbox.begin_poll();
-        let polled = Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
+        let polled = {
+            let _polling = Polling::begin(&mailbox);
+            let _hidden = Hidden::enter();
+            let mut span = mailbox.take_span();
+            let inside = span.enter_process();
+            let polled = Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
+            inside.leave();
+            match &polled {
+                Poll::Pending => mailbox.keep_span(span),
+                Poll::Ready(Ok(_)) => span.end(SpanEnd::Returned),
+                Poll::Ready(Err(_)) => span.end(SpanEnd::Panicked),
+            }
+            polled
+        };
         mailbox.end_poll();
         match polled {
             Poll::Pending => Ok(()),

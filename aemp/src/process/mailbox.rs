@@ -11,7 +11,8 @@
 mod receive;
 
 use std::{
-    mem,
+    cell::Cell,
+    mem, ptr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicUsize, Ordering},
@@ -27,12 +28,40 @@ use super::{
     body::Ticket,
     parked::{Letter, Parked, Wanted, tag},
 };
-use crate::{Cx, Reason, exec::seat, guard, message::Origin};
+use crate::{
+    Cx, Reason,
+    exec::{
+        seat,
+        spans::{self, Task},
+    },
+    guard,
+    message::Origin,
+};
 
 /// The number of messages that a process receives in one poll, before other ports have their turn.
 const BATCH: u32 = 32;
 /// The allowance of receives outside of a poll of the process.
 const UNLIMITED: u32 = u32::MAX;
+
+thread_local! {
+    /// The address of the mailbox whose process this thread polls.
+    static POLLED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// While this value lives, the thread polls the process of a mailbox.
+pub(super) struct Polling(usize);
+
+impl Polling {
+    pub(super) fn begin(mailbox: &Mailbox) -> Self {
+        Self(POLLED.replace(ptr::from_ref(mailbox).addr()))
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        POLLED.set(self.0);
+    }
+}
 
 pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
@@ -54,6 +83,8 @@ struct Inner {
     next_waiter: u64,
     /// The origin of the message that was received last.
     origin: Option<Origin>,
+    /// The span of the message that was received last, while the process is not being polled.
+    span: Task,
 }
 
 enum Place {
@@ -104,6 +135,7 @@ impl Mailbox {
                 waiters: Vec::new(),
                 next_waiter: 0,
                 origin,
+                span: Task::default(),
             }),
             len: AtomicUsize::new(0),
             most,
@@ -139,7 +171,12 @@ impl Mailbox {
     /// Adds a message in the context of the port, and polls the process there if it waits for such a message.
     pub(crate) fn deliver(&self, cx: &mut Cx<'_>, message: Vec<Value>) -> Result<(), Reason> {
         let origin = cx.origin();
-        let put = self.put(Letter { origin, message });
+        let span = spans::take_over();
+        let put = self.put(Letter {
+            origin,
+            message,
+            span,
+        });
         let put = put.inspect_err(|_| cx.node().scheduler().past().reached("max_port_queue"))?;
         match (put, self.ticket.get()) {
             (true, Some(ticket)) => ticket.run(cx),
@@ -207,6 +244,24 @@ impl Mailbox {
         self.allowance.store(UNLIMITED, Ordering::Relaxed);
     }
 
+    /// Takes the span of the message that was received last, for a poll of the process.
+    pub(super) fn take_span(&self) -> Task {
+        mem::take(&mut self.lock().span)
+    }
+
+    /// Keeps the span until the next poll. A span of a process that is over ends here.
+    pub(super) fn keep_span(&self, span: Task) {
+        // That of a poll of another thread, which has not happened, would be dropped outside of the lock.
+        let _before = mem::replace(&mut self.lock().span, span);
+    }
+
+    /// A message was received: its span takes the place of the last one's, if the process is being polled by this thread.
+    fn enter_span(&self, span: Task) {
+        if POLLED.get() == ptr::from_ref(self).addr() {
+            spans::adopt(span);
+        }
+    }
+
     /// True if the present poll must not receive more messages.
     fn is_spent(&self) -> bool {
         self.allowance.load(Ordering::Relaxed) == 0
@@ -229,8 +284,9 @@ impl Mailbox {
     pub(super) fn close(&self) {
         let mut inner = self.lock();
         let place = mem::replace(&mut inner.place, Place::Closed);
+        let span = mem::take(&mut inner.span);
         self.len.store(0, Ordering::Relaxed);
         drop(inner);
-        drop(place);
+        drop((place, span));
     }
 }

@@ -13,7 +13,10 @@ use std::{
 
 use aemp_codec::Value;
 
-use crate::message::{Args, Origin};
+use crate::{
+    exec::spans::Task,
+    message::{Args, Origin},
+};
 
 /// The greatest number of messages without an index.
 const FEW: usize = 32;
@@ -22,6 +25,8 @@ const FEW: usize = 32;
 pub(super) struct Letter {
     pub(super) origin: Option<Origin>,
     pub(super) message: Args,
+    /// The span of its handling, which begins when it gets into the mailbox.
+    pub(super) span: Task,
 }
 
 /// The messages that a receive looks at.
@@ -198,6 +203,7 @@ mod tests {
         Letter {
             origin: None,
             message: vec![tag.into(), n.into()],
+            span: Task::default(),
         }
     }
 

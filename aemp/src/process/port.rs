@@ -10,7 +10,7 @@ use aemp_codec::PortId;
 use super::{Inbox, body, mailbox::Mailbox, parked::Letter};
 use crate::{
     Args, Cx, Node, Origin, RcvError, Reason,
-    exec::pace::Record,
+    exec::{pace::Record, spans},
     guard,
     message::{Outcome, Port},
     port::{
@@ -252,8 +252,12 @@ impl Feed {
         let mut message = Vec::with_capacity(args.len() + 1);
         message.push(tag.into());
         message.extend(args);
-        let origin = None;
-        if let Err(reason) = self.mailbox.put_and_wake(Letter { origin, message })
+        let letter = Letter {
+            origin: None,
+            message,
+            span: spans::take_over(),
+        };
+        if let Err(reason) = self.mailbox.put_and_wake(letter)
             && let Some(port) = self.port.upgrade()
         {
             monitor::kill(&port, reason);

@@ -25,7 +25,7 @@ use super::{
     order::{Born, Lifeline, Order, What},
     spec::Make,
 };
-use crate::{Cx, Local, Node, Reason, Reply, guard, lock::Lock, port};
+use crate::{Cx, Local, Node, Reason, Reply, exec::spans, guard, lock::Lock, port};
 
 /// The number of callers that may wait for the same thing. Other nodes decide how many there are.
 const MOST_WAITING: usize = 16_384;
@@ -173,10 +173,9 @@ impl Supervisor {
                 self.obey(cx, command);
             }
         }
-        cx.node()
-            .scheduler()
-            .past()
-            .restarted(self.machine.take_restarts());
+        let restarts = self.machine.take_restarts();
+        cx.node().scheduler().past().restarted(restarts);
+        spans::restarted(cx.port(), restarts);
         if let Some(me) = cx.me::<SupervisorRef>() {
             let tick = move || drop(me.tell(What::Tick));
             self.alarm.set(cx, self.machine.deadline(), tick);

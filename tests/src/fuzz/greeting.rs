@@ -210,6 +210,7 @@ impl Outcome {
             credit,
             relay,
             deadlines,
+            traces,
             stream,
         } = established;
         assert!(
@@ -220,7 +221,7 @@ impl Outcome {
         self.leftover = leftover;
         self.stream = stream.clone();
         self.established = Some(format!(
-            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit} {relay} {deadlines} {stream:?}"
+            "{node} {send} {recv} {peer_keepalive:?} {trusted} {provider:?} {ours} {credit} {relay} {deadlines} {traces} {stream:?}"
         ));
     }
 }

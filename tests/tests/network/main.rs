@@ -36,6 +36,7 @@ mod replies;
 mod restart;
 mod seed_names;
 mod seeds;
+mod spans;
 mod spawn;
 mod strangers;
 mod streamed;

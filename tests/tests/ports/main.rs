@@ -30,6 +30,7 @@ mod receive;
 mod registered;
 mod replies;
 mod self_kill;
+mod spans;
 mod spawn;
 mod stop;
 mod streamed;

@@ -9,6 +9,7 @@ mod pools;
 mod processes;
 mod relays;
 mod repeats;
+mod spans;
 mod streamed;
 mod streams;
 mod supervisor;

@@ -112,6 +112,7 @@ impl Peers {
                 state: Lock::new(PeerState::new(id.clone(), self.limits)),
                 connection: Lock::default(),
                 connected: AtomicU64::new(0),
+                met: AtomicBool::new(false),
                 id,
                 writer: Arc::default(),
                 taken: Notify::new(),

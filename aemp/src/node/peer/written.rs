@@ -11,13 +11,13 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicBool, AtomicU8, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
 };
 
 use aemp_codec::{EncodeError, Format, Limits, PacketWriter, Value};
 
 use super::{Peer, is_crowded};
-use crate::{SendError, guard};
+use crate::{SendError, exec::spans, guard};
 use aemp_proto::peer::{ConnId, Peer as PeerState, Urge, Written};
 
 /// A larger buffer of a thread is not kept.
@@ -35,6 +35,8 @@ pub(super) struct Manner {
     format: AtomicU8,
     is_ours: AtomicBool,
     deadlines: AtomicBool,
+    /// The number of the connection that takes contexts of spans, and one more. Zero if there is none.
+    traces: AtomicU64,
     /// True if so much is queued that waiting senders have to wait. It is set under the lock.
     crowded: AtomicBool,
 }
@@ -46,6 +48,7 @@ impl Manner {
             format: AtomicU8::new(VALUES),
             is_ours: AtomicBool::new(false),
             deadlines: AtomicBool::new(false),
+            traces: AtomicU64::new(0),
             crowded: AtomicBool::new(false),
         }
     }
@@ -102,6 +105,19 @@ impl Peer {
         self.manner.deadlines.store(deadlines, Ordering::Relaxed);
     }
 
+    /// The connection that takes contexts of spans, if the node has one.
+    #[cfg(feature = "trace")]
+    #[inline]
+    pub(crate) fn traces(&self) -> Option<ConnId> {
+        let conn = self.manner.traces.load(Ordering::Relaxed);
+        conn.checked_sub(1).map(ConnId)
+    }
+
+    pub(crate) fn set_traces(&self, conn: Option<ConnId>) {
+        let conn = conn.map_or(0, |conn| conn.0.saturating_add(1));
+        self.manner.traces.store(conn, Ordering::Relaxed);
+    }
+
     /// True if the queue for the node is full, as far as is known without the lock.
     pub(super) fn is_crowded(&self) -> bool {
         self.manner.crowded.load(Ordering::Relaxed)
@@ -124,6 +140,7 @@ impl Peer {
     #[inline]
     fn assumed_format(&self) -> Option<Format> {
         match self.manner.format.load(Ordering::Relaxed) {
+            VALUES if self.manner.traces.load(Ordering::Relaxed) != 0 => self.first_format(),
             VALUES => None,
             #[cfg(feature = "json")]
             1 => Some(Format::Json),
@@ -135,29 +152,53 @@ impl Peer {
         }
     }
 
+    /// The format of a new connection that takes contexts. The first packet has one as well, so it is not written as values.
+    #[cold]
+    fn first_format(&self) -> Option<Format> {
+        let format = self.state().format().cloned();
+        let known = number(format.as_ref());
+        self.manner.format.store(known, Ordering::Relaxed);
+        format
+    }
+
     /// Sends a packet to a port of the node. `write` writes everything after the port's name.
     pub(crate) fn send(
         &self,
         port: &str,
         write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), EncodeError>,
     ) -> Result<(), SendError> {
-        let write = |packet: &mut PacketWriter<'_>| {
-            packet.str(port)?;
-            write(packet)
-        };
         let limits = self.manner.limits;
         let Some(format) = self.assumed_format() else {
-            let packet = Written::values(values(limits, write)?, limits)?;
-            return self.put(port, None, packet);
+            let packet = values(limits, |packet| {
+                packet.str(port)?;
+                write(packet)
+            });
+            return self.put(port, None, Written::values(packet?, limits)?);
         };
+        let span = spans::to_send(self, port);
         let mut bytes = SCRATCH.take();
-        write_bytes(&format, limits, &mut bytes, write)?;
+        write_bytes(&format, limits, &mut bytes, |packet| {
+            span.write(port, packet)?;
+            write(packet)
+        })?;
+        let only = span.only_over();
         let put = {
             let mut state = self.state();
-            let put = state.put_bytes(&format, &mut bytes);
+            let fits = only.is_none_or(|(conn, _)| state.is_up_over(conn));
+            let put = match fits {
+                true => state.put_bytes(&format, &mut bytes),
+                false => None,
+            };
             self.set_crowded(&state);
             put
         };
+        if let (None, Some((_, head))) = (put, only) {
+            // Another connection may take no contexts.
+            let mut packet = self.read_back(&format, &bytes)?;
+            packet.drain(..head.min(packet.len()));
+            recycle(bytes);
+            return self.put(port, None, Written::values(packet, limits)?);
+        }
         match put {
             Some(urge) => {
                 recycle(bytes);
@@ -222,6 +263,16 @@ impl Peer {
         Ok(Written::Bytes { format, bytes })
     }
 
+    /// The elements of a packet that was written.
+    #[cold]
+    fn read_back(&self, format: &Format, bytes: &[u8]) -> Result<Vec<Value>, EncodeError> {
+        guarded(|| {
+            let reader = format.reader(bytes, self.manner.limits);
+            let values = reader.and_then(|mut reader| reader.rest());
+            values.map_err(|error| EncodeError::Custom(error.to_string()))
+        })
+    }
+
     /// Writes a packet again after the connection has changed.
     #[cold]
     fn write_again(&self, packet: Written, wanted: Option<Format>) -> Result<Written, SendError> {
@@ -230,11 +281,7 @@ impl Peer {
         let values = match packet {
             Written::Values { values, .. } => values,
             Written::Bytes { format, bytes } => {
-                let read = guarded(|| {
-                    let reader = format.reader(&bytes, self.manner.limits);
-                    let values = reader.and_then(|mut reader| reader.rest());
-                    values.map_err(|error| EncodeError::Custom(error.to_string()))
-                });
+                let read = self.read_back(&format, &bytes);
                 recycle(bytes);
                 read?
             }

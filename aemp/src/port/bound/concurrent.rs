@@ -39,7 +39,11 @@ use tokio::{sync::Notify, time::Instant};
 use super::start;
 use crate::{
     Cx, Node, Reason, Reply,
-    exec::{current, drainer::Occupied},
+    exec::{
+        current,
+        drainer::Occupied,
+        spans::{self, SpanEnd, Task},
+    },
     guard::{self, Held},
     lock::Lock,
     message::{Origin, Port},
@@ -366,9 +370,11 @@ where
         origin: cx.origin(),
         call,
     };
+    let span = spans::take_over();
     let work = finish(
         Arc::downgrade(&port),
         reply,
+        span,
         skip.map(|skip| (skip, handler)),
         make(beside),
     );
@@ -389,6 +395,7 @@ where
 async fn finish<T>(
     port: Weak<dyn AnyPort>,
     reply: Arc<Reply<T>>,
+    mut span: Task,
     skip: Option<(Skip, u32)>,
     future: impl Future<Output = Done<T>>,
 ) {
@@ -410,13 +417,28 @@ async fn finish<T>(
             return Poll::Pending;
         };
         let _scope = current::Scope::enter(&*port);
+        let inside = span.enter_again();
         let polled = guard::poll(|| future.as_mut().poll(task));
+        inside.leave();
         noted = noted.take().or_else(current::take_killed);
         polled
     })
     .await;
+    let panicked = done.is_err();
     let Done(result, killed) = done.unwrap_or_else(|panic| Done(Err(panic), None));
     let killed = killed.or(noted);
+    let killed = match port.upgrade() {
+        Some(port) => {
+            let of_tracer = span.end_of(&*port, || match (&killed, &result) {
+                _ if panicked => SpanEnd::Panicked,
+                (Some(reason), _) | (None, Err(reason)) => SpanEnd::Died(reason),
+                (None, Ok(_)) => SpanEnd::Returned,
+            });
+            // The reason of the handler counts.
+            killed.or_else(|| of_tracer.filter(|_| result.is_ok()))
+        }
+        None => killed,
+    };
     let reason = match result {
         Ok(value) => {
             // The handler is over, which alone could borrow the reply.

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     Cx,
+    exec::spans::Carried,
     guard::{self, Foreign, Held},
     message::{Outcome, Port},
     port::{
@@ -76,6 +77,8 @@ impl Cx<'_> {
     /// future or `run` panics, or `run` returns an error, the port dies. When the port dies, the future is cancelled,
     /// and both are dropped. A call in it is cancelled as any dropped call.
     ///
+    /// With the feature `trace`, what the future and `run` send belongs to the span of the present handler.
+    ///
     /// *Limits.* The future is a task of the runtime. The number of such tasks has no limit here. A port that drains
     /// ([`Handle::stop`](crate::Handle::stop)) does not wait for futures that are not ready.
     ///
@@ -103,8 +106,9 @@ impl Cx<'_> {
             return Timer::of_port(&port, None);
         };
         let weak = Arc::downgrade(&port);
+        let (mut future, span) = (future, Carried::now());
         start(&port, id, async move {
-            let output = future.await;
+            let output = poll_fn(|task| span.run(|| Pin::new(&mut future).poll(task))).await;
             let (Some(port), Some(run)) = (weak.upgrade(), run.take()) else {
                 return;
             };
@@ -116,7 +120,7 @@ impl Cx<'_> {
                             guard::discard((run, output));
                             return Ok(());
                         }
-                        with(state, cx, |state, cx| run(state, cx, output))
+                        span.run(|| with(state, cx, |state, cx| run(state, cx, output)))
                     });
                     act_in(port, act);
                 }

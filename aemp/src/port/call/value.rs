@@ -14,7 +14,7 @@ use super::waiting::{CallMonitor, Far, Limit, Waiting};
 use crate::{
     CallError, Node, Sent, UntypedMsg,
     exec::{
-        circle, current,
+        circle, current, spans,
         tally::{CallEnd, Called},
     },
     port::{destination::Destination, reply::LocalReply, slot::Slot},
@@ -86,6 +86,7 @@ impl ValueCall {
         let monitor = CallMonitor::new(&self.to, slot);
         let reply = LocalReply::open(&self.to.node, Arc::clone(slot), |answer| answer.rest());
         let id = reply.id_for(slot, self.to.reads_deadlines());
+        let _calling = spans::calling(&self.to.node);
         let sent = self.to.send_with(|out| write_call(out, message, &id));
         self.waiting.far = Some(Far {
             reply: Some(reply),

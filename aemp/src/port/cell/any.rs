@@ -17,7 +17,7 @@ use crate::{
         current,
         drainer::Turn,
         pace::{self, Manner, Pace, Record},
-        tally, work,
+        spans, tally, work,
     },
     guard,
     message::{Message, Port},
@@ -219,13 +219,14 @@ impl<P: Port> AnyPort for Cell<P> {
         origin: Option<&NodeId>,
         message: &mut PacketReader<'_>,
     ) -> Result<Pushed, DecodeError> {
+        let noting = spans::arrived(&self.node, origin);
         if let Some(node) = origin
             && (!self.reads_quickly() || self.is_large(message))
         {
-            return self.deliver_unread(node, message);
+            return self.deliver_unread(node, message, noting);
         }
         match self.read(origin, message) {
-            Ok(envelope) => Ok(self.enqueue(envelope)),
+            Ok(envelope) => Ok(self.enqueue(envelope.noted(noting))),
             Err(unread) => {
                 // The rest is only checked for syntax, because a syntax error ends the connection.
                 while message.skip()? {}
@@ -308,6 +309,9 @@ impl<P: Port> AnyPort for Cell<P> {
 
 impl<P: Port> LocalPort<P::Msg> for Cell<P> {
     fn push(&self, message: P::Msg) -> Pushed {
+        if spans::is_traced(&self.node) {
+            return self.push_noted(message);
+        }
         self.enqueue(Envelope::User(message))
     }
 
@@ -323,5 +327,13 @@ impl<P: Port> LocalPort<P::Msg> for Cell<P> {
         drop(inner);
         // Another sender may have queued a message meanwhile. The bound holds for waiting senders and is not exact.
         Ok(self.push(message))
+    }
+}
+
+impl<P: Port> Cell<P> {
+    #[cold]
+    fn push_noted(&self, message: P::Msg) -> Pushed {
+        let noting = spans::sent(&self.node);
+        self.enqueue(Envelope::User(message).noted(noting))
     }
 }

@@ -1,12 +1,11 @@
 //! Decoding of messages from other nodes: at once, or when the port runs.
 
 use aemp_codec::{DecodeError, KeptPacket, NodeId, PacketReader, PortId};
-use tokio::time::Instant;
 
-use super::{Cell, Envelope};
+use super::{Cell, Envelope, UnreadMessage};
 use crate::{
     Reason,
-    exec::slice::LARGE,
+    exec::{slice::LARGE, spans::Noting},
     guard,
     message::{Decoding, Message, Port, Unread},
     node::delivery::{Heard, heard},
@@ -31,11 +30,17 @@ impl<P: Port> Cell<P> {
         &self,
         origin: &NodeId,
         message: &mut PacketReader<'_>,
+        noting: Noting,
     ) -> Result<Pushed, DecodeError> {
         match message.keep(self.node.limits()) {
             Ok(packet) => {
                 let class = Self::class_of(&packet);
-                let unread = Envelope::Unread(Box::new((origin.clone(), packet, heard())));
+                let unread = Envelope::Unread(Box::new(UnreadMessage {
+                    from: origin.clone(),
+                    packet,
+                    heard: heard(),
+                    noting,
+                }));
                 Ok(match class {
                     Class::Urgent => self.enqueue_as(class, unread),
                     Class::Ordinary => self.enqueue(unread),
@@ -94,14 +99,20 @@ impl<P: Port> Cell<P> {
     /// The reason that the port dies with.
     pub(crate) fn read_late(
         &self,
-        (origin, packet, heard): (NodeId, KeptPacket, Instant),
+        unread: UnreadMessage,
     ) -> Result<Option<Envelope<P::Msg>>, Reason> {
         let _scope = self.node.decoding();
+        let UnreadMessage {
+            from,
+            packet,
+            heard,
+            noting,
+        } = unread;
         let _heard = Heard::at(heard);
         // A format of another crate opens the packet by code of its own.
         let mut message = guard::run(|| packet.reader())?.map_err(Reason::die)?;
-        match self.read(Some(&origin), &mut message) {
-            Ok(envelope) => Ok(Some(envelope)),
+        match self.read(Some(&from), &mut message) {
+            Ok(envelope) => Ok(Some(envelope.noted(noting))),
             Err(unread) => match *unread {
                 Unread::Dies(reason) => Err(reason),
                 Unread::Malformed(error) => Err(Reason::die(error)),

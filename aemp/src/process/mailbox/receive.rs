@@ -11,7 +11,7 @@ use super::{Inner, Mailbox, Place, Tags, Waiter};
 use crate::{
     exec::seat,
     message::Origin,
-    process::parked::{Parked, Wanted},
+    process::parked::{Letter, Parked, Wanted},
 };
 
 /// A receive, from its first poll to its end.
@@ -62,6 +62,7 @@ impl<'a> Receive<'a> {
             inner.origin = letter.origin;
             let unused = self.leave(&mut inner);
             drop(inner);
+            self.mailbox.enter_span(letter.span);
             self.mailbox.has_taken();
             drop((unused, waker));
             return Poll::Ready(letter.message);
@@ -85,11 +86,12 @@ impl<'a> Receive<'a> {
         while let Some(mut loan) = self.borrow(wanted, task) {
             let taken = loan.judge(wanted, &mut self.seen, judge);
             drop(loan);
-            if let Some(taken) = taken {
+            if let Some((kept, letter)) = taken {
+                self.mailbox.enter_span(letter.span);
                 self.mailbox.has_taken();
                 let unused = self.leave(&mut self.mailbox.lock());
                 drop(unused);
-                return Poll::Ready(taken);
+                return Poll::Ready((kept, letter.message));
             }
         }
         Poll::Pending
@@ -186,15 +188,15 @@ impl Loan<'_> {
         wanted: Wanted<'_>,
         seen: &mut u64,
         judge: &mut impl FnMut(&[Value]) -> Option<K>,
-    ) -> Option<(K, Vec<Value>)> {
+    ) -> Option<(K, Letter)> {
         while let Some(number) = self.parked.find(wanted, *seen) {
             *seen = number + 1;
             let kept = self.parked.get(number).and_then(|message| judge(message));
             if let Some(kept) = kept
-                && let Some(letter) = self.parked.take(number)
+                && let Some(mut letter) = self.parked.take(number)
             {
-                self.origin = Some(letter.origin);
-                return Some((kept, letter.message));
+                self.origin = Some(letter.origin.take());
+                return Some((kept, letter));
             }
         }
         None
