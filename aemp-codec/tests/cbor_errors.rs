@@ -1,4 +1,4 @@
-//! What is refused, with which text, and where.
+//! The errors of the CBOR reader and writer: their causes, texts and offsets.
 #![cfg(feature = "cbor")]
 
 use aemp_codec::{Format, Limits};

@@ -1,4 +1,4 @@
-//! What is refused, with which text, and where.
+//! The errors of the postcard reader and writer: their causes, texts and offsets.
 #![cfg(feature = "postcard")]
 
 use std::fmt;

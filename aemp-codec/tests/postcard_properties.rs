@@ -1,5 +1,5 @@
-//! What must hold for any value, any bytes and any way of cutting them up; and SPEC.md, followed by means of the crate
-//! `postcard` alone.
+//! Properties that hold for any value, any bytes and any way of cutting them up. A reader after SPEC.md, by means of
+//! the crate `postcard` alone, is the oracle.
 #![cfg(feature = "postcard")]
 
 use aemp_codec::{DecodeError, Format, Framer, Limits, Map, Value, to_value};
