@@ -136,7 +136,7 @@ impl Tunnels {
         Some(conn)
     }
 
-    /// Takes note that the session of a tunnel is over. What has arrived can still be read.
+    /// Takes note that the session of a tunnel is over. Octets that have arrived can still be read.
     fn finish(&mut self, conn: ConnId, text: String) -> Option<ConnId> {
         self.all.get_mut(&conn)?.over = true;
         self.break_off(conn, text)
