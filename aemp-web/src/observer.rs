@@ -4,7 +4,7 @@
 //! is made of that state on the server (`views`), and sent again after each change by server-sent events; in the browser, htmx
 //! replaces what differs. So a browser holds no state, and needs no program of ours beyond a few lines.
 //!
-//! What could break it:
+//! Dangers:
 //!
 //! - Names of foreign nodes contain anything. maud escapes all text, and [`Shown`](aemp::Shown) shows control characters.
 //! - A node that lies in its reports. It can only lie about itself; limits bound what it lists, and loops in trees end.

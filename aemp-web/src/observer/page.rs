@@ -129,7 +129,7 @@ impl Page {
     }
 }
 
-/// What the query of an address may say. Values of the wrong kind are errors, unknown names are ignored.
+/// The parameters in the query of an address. Values of the wrong kind are errors, unknown names are ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Query {

@@ -27,7 +27,7 @@ const CHANGES: usize = 30;
 /// The number of functions that are shown.
 const FUNCTIONS: usize = 200;
 
-/// What may be done on a page.
+/// The permission to act on nodes from a page, by buttons and forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Actions {
     Off,
