@@ -27,7 +27,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// Much longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What something has cost.
+/// The cost of one event, such as a join.
 struct Cost {
     packets: u64,
     bytes: u64,
@@ -227,7 +227,7 @@ impl Network {
     }
 }
 
-/// What had been spent when something began.
+/// The totals at the beginning of an event.
 struct Measure {
     packets: u64,
     bytes: u64,

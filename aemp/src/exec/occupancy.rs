@@ -1,4 +1,4 @@
-//! What the executor is doing at the moment, for metrics.
+//! The executor's present work, for metrics.
 
 use std::time::{Duration, Instant};
 

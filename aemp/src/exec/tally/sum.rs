@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{BOUNDS, CLASSES, CallEnd};
 
-/// What a node has counted, up to now.
+/// The counts of a node, from its start until now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sum {
     /// The handlers of each type, by its number.
