@@ -75,7 +75,8 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// What is compiled in, by numbers that do not change: 0 JSON, 1 CBOR, 2 postcard.
+/// A format, by a number that does not change: 0 JSON, 1 CBOR, 2 postcard. A format that is not compiled in is replaced
+/// by one that is.
 pub(super) fn format(number: u8) -> Format {
     let name = match number {
         1 => "cbor",

@@ -122,7 +122,7 @@ impl<'a> Packet<'a> {
         usize::from(straight.is_ok())
     }
 
-    /// What is a `T` can be sent, and is the same `T` at the other end.
+    /// A value that was read as a `T` can be sent, and arrives as the same `T`.
     fn goes_back<T: Serialize + DeserializeOwned + Debug>(&self, typed: &T) {
         let Some(arrived) = self.travel(typed) else {
             return;

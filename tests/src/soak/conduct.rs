@@ -47,7 +47,7 @@ pub struct Plan {
 ///
 /// # Errors
 ///
-/// When one of the processes does not do what it should. What the victim does wrong is told by the outcome.
+/// When one of the processes does not do its part. Faults of the victim are in the outcome.
 pub fn conduct(plan: &Plan, scenario: &Scenario) -> Result<Outcome, String> {
     let mut stage = Stage::set(plan, scenario)?;
     for _ in 0..plan.rounds {
@@ -89,7 +89,7 @@ impl<'a> Stage<'a> {
         let decoy_address = listens(&decoy)?;
         let friends = Friends::start(&plan.program, &address)?;
         let mut newcomers = Newcomers::new(&address)?;
-        // What the first one costs is not the attack's fault.
+        // The memory for the first newcomer is not the attack's fault.
         newcomers.come()?;
         thread::sleep(plan.calm);
         let before = (
@@ -162,7 +162,7 @@ impl<'a> Stage<'a> {
         let (began, processor) = (Instant::now(), system::processor(self.victim.id()));
         let memory = Memory::watch(self.victim.id());
         let attacker = self.attacker(&self.address, duration)?;
-        // What went on before is not under attack.
+        // Calls before the attack do not count as calls under attack.
         self.friends.served()?;
         thread::sleep(duration / 2);
         // The newcomer's own work is not what the friends' calls are compared with.

@@ -20,7 +20,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts the program. What it writes to standard error goes to that file, if there is one.
+    /// Starts the program. Its standard error goes to the file, if there is one.
     pub(super) fn start(program: &Path, args: &[&str], log: Option<File>) -> Result<Self, String> {
         let name = args.join(" ");
         let mut command = Command::new(program);

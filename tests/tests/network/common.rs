@@ -5,13 +5,13 @@ use std::{future::Future, time::Duration};
 use aemp::{Args, Cx, Node, PortId, Reason, Value};
 use tokio::sync::{mpsc, oneshot};
 
-/// What all nodes of the tests share.
+/// The secret of all nodes of the tests.
 pub(crate) const SECRET: &str = "between friends";
 
 /// How long anything may take before a test gives it up: much longer than it ever does.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What must come soon.
+/// Waits for a future that must be ready soon.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     let patient = tokio::time::timeout(PATIENCE, future);
     patient.await.expect("it has not come in time")

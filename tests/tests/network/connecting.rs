@@ -14,7 +14,7 @@ use crate::{
     proxy::Proxy,
 };
 
-/// What an observer has heard of one node.
+/// The reports about one node to an observer: true for up, false for down.
 struct Heard {
     events: Arc<Mutex<Vec<bool>>>,
     _observer: NodesMonitor,
@@ -187,7 +187,7 @@ async fn another_node_at_the_address() {
     let reason = watch(&a, &PortId::parse("c").unwrap()).await;
     assert_eq!(reason.to_string(), "transport_error c connect timeout");
     logs.expect("looked for c and found b").await;
-    // Who is there is welcome all the same.
+    // The node that was found is accepted all the same.
     soon(a.until_up("b")).await;
 }
 

@@ -186,7 +186,7 @@ async fn as_an_escape() {
     }
 }
 
-/// What is passed over need not be text.
+/// A value that the receiver skips need not be Unicode.
 #[test]
 fn receivers_that_skip_it_do_not_notice() {
     for format in Format::built_in() {

@@ -60,7 +60,7 @@ fn node() -> Node {
     Node::local().expect("tests run within a runtime")
 }
 
-/// What ports have to tell, in the order in which they told it.
+/// The notes of ports, in the order in which they were taken.
 #[derive(Clone, Default)]
 struct Journal(Arc<Mutex<Vec<String>>>);
 

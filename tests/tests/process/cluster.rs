@@ -28,7 +28,7 @@ pub(crate) struct Cluster {
     members: BTreeMap<&'static str, Member>,
     /// The addresses of the global nodes, which are everybody's seeds.
     seeds: Vec<String>,
-    /// Who sees whom.
+    /// The groups of members that see each other.
     sides: Vec<BTreeSet<&'static str>>,
     /// Members that may have been lost since the network was well.
     excused: BTreeSet<&'static str>,

@@ -27,7 +27,7 @@ struct Watch {
     contents: Option<Contents>,
 }
 
-/// What is known of watches and queries.
+/// The tests' knowledge of watches and queries.
 #[derive(Debug, Default)]
 pub(crate) struct Database {
     watches: BTreeMap<(Member, WatchId), Watch>,

@@ -1,4 +1,4 @@
-//! Who is let in, whom TLS keeps out, and what is said of it.
+//! The peers that TLS lets in or keeps out, and the log lines about it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     logs::Logs,
 };
 
-/// What the first of two nodes says when the second, whose seed it is, does not get in.
+/// The first of two nodes logs that text when the second, whose seed it is, does not get in.
 async fn refused(a: NodeBuilder, b: NodeBuilder, expected: &str) {
     let logs = Logs::catch();
     let a = start(a).await;
@@ -194,7 +194,7 @@ async fn anonymous_peers_cannot_run_functions() {
     .await;
     let reason = crate::common::watch(&b, &spawned).await;
     assert_eq!(reason.kind(), "no_such_port");
-    // What is no execution is answered.
+    // A request that runs no function is answered.
     let time = soon(cal!(b, aemp::PortId::parse("a").unwrap(), "time")).await;
     assert!(time.is_ok(), "{time:?}");
     b.stop().await;

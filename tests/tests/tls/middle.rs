@@ -1,4 +1,4 @@
-//! Somebody in the middle.
+//! An attacker in the middle that changes greetings.
 
 use std::sync::{
     Arc,

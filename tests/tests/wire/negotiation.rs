@@ -29,7 +29,7 @@ fn start(config: HandshakeConfig, role: Role) -> Handshake {
     handshake
 }
 
-/// What it has to send, and how it ends, if it does.
+/// The octets that it sends, and its end, if it has ended.
 fn drain(handshake: &mut Handshake) -> (Vec<u8>, Option<Result<Established, String>>) {
     let (mut sent, mut end) = (Vec::new(), None);
     while let Some(output) = handshake.poll() {

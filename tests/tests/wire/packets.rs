@@ -21,7 +21,7 @@ struct Line {
     conn: u64,
     a: String,
     b: String,
-    /// What `a` and `b` write.
+    /// The formats in which `a` and `b` write.
     formats: [Format; 2],
 }
 

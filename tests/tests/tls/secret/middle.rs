@@ -1,4 +1,4 @@
-//! Somebody in the middle who has TLS with both ends, and keys of their own for it.
+//! An attacker in the middle that has TLS with both ends, and keys of its own for it.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
