@@ -167,7 +167,7 @@ impl Network {
             network.all_see(count + 1)
                 && network.all_globals_know("'g", GLOBALS - 1)
                 && network.all_globals_know("'l", count + GLOBALS - 1)
-                && network.nobody_obeys(&id)
+                && network.all_have_left(&id)
         });
         measure.cost(self)
     }
@@ -217,7 +217,7 @@ impl Network {
             .all(|mesh| mesh.db_view(family).len() == count)
     }
 
-    fn nobody_obeys(&self, lost: &NodeId) -> bool {
+    fn all_have_left(&self, lost: &NodeId) -> bool {
         let settled =
             |mesh: &Mesh<PeerMap>| matches!(mesh.role(), Role::Slave(master) if master != lost);
         self.others

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_arrived_is_read_before_the_end() {
+    fn octets_that_have_arrived_are_read_before_the_end() {
         let mut tunnels = tunnels();
         tunnels.came(&relay(), 7, Act::Data(vec![1; 3]));
         tunnels.came(&relay(), 7, Act::End("it is lost".into()));

@@ -132,7 +132,7 @@ async fn an_end_that_is_dropped_is_an_error_at_the_other() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_told() {
+async fn a_refused_stream_is_an_error_with_its_reason() {
     let (b, _reads) = reading(listening("b").allow("a", "My::nothing"));
     let b = start(b).await;
     let a = start(listening("a").seed(address(&b))).await;
