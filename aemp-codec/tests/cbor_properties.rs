@@ -5,7 +5,7 @@ use aemp_codec::{DecodeError, Format, Framer, Limits, Map, Value};
 use ciborium::Value as Cbor;
 use proptest::prelude::*;
 
-/// Under Miri a case has to do: it is slow, and looks at what the code does rather than at what comes of it.
+/// Under Miri a case has to do: it is slow, and checks the code's operations rather than its results.
 fn config() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if cfg!(miri) {
@@ -245,7 +245,7 @@ fn without_integral_floats(value: Cbor) -> Cbor {
     }
 }
 
-/// True if the bytes are a packet is judged alike, however it is read; and who finds its end finds the same.
+/// All ways of reading agree whether the bytes are a packet, and the framer finds the same end.
 fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
     let values = read(bytes);
     let read = values

@@ -264,7 +264,7 @@ fn references() {
     let list: Vec<String> = read(&bytes);
     assert_eq!(list[24..], ["abc", "abcd", "abcd"]);
 
-    // Across the elements of a packet, whatever becomes of those before.
+    // References reach across the elements of a packet, also to one that did not have the wanted type.
     let packet = hex("85 d81c 83 010203 d81d 00 d81c d81c 82 6161 d81d 02 d81d 00 f6");
     let mut reader = Format::Cbor
         .reader(&packet, Limits::default())

@@ -4,7 +4,7 @@
 use aemp_codec::{DecodeError, Format, Framer, Limits, Map, PacketReader, Value};
 use proptest::prelude::*;
 
-/// Under Miri a case has to do: it is slow, and looks at what the code does rather than at what comes of it.
+/// Under Miri a case has to do: it is slow, and checks the code's operations rather than its results.
 fn config() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if cfg!(miri) {

@@ -1,4 +1,4 @@
-//! Writing and reading packets, whatever the format.
+//! Writing and reading packets, in all formats.
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -57,7 +57,7 @@ pub struct Collector {
     trees: HashSet<String>,
     /// The nodes that have been asked for their functions and have not answered yet.
     functions: HashSet<String>,
-    /// The log of the network from a level on, while somebody looks at it.
+    /// The log of the network from a level on, while a viewer shows it.
     logs: Option<(LogLevel, LogStream)>,
 }
 
@@ -292,7 +292,7 @@ async fn ask_node(from: &Node, node: &str, listed: usize) -> Result<Sight, Strin
     }
 }
 
-/// An answer, without what nobody has asked for: a node may list more than it was asked for.
+/// An answer, without the surplus: a node may list more than it was asked for.
 fn bounded(
     mut info: NodeInfo,
     mut connections: Connections,

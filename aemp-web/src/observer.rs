@@ -1,8 +1,9 @@
 //! The observer: a page in the browser for a whole network.
 //!
-//! One task collects what the nodes report about themselves (`watch`), for what somebody looks at (`demand`), into one state. Every page
-//! is made of that state on the server (`views`), and sent again after each change by server-sent events; in the browser, htmx
-//! replaces what differs. So a browser holds no state, and needs no program of ours beyond a few lines.
+//! One task collects the nodes' reports about themselves (`watch`) into one state, as far as a browser shows them
+//! (`demand`). Every page is made of that state on the server (`views`), and sent again after each change by
+//! server-sent events; in the browser, htmx replaces what differs. So a browser holds no state, and needs no program of
+//! ours beyond a few lines.
 //!
 //! Dangers:
 //!
@@ -52,15 +53,15 @@ use self::{door::Door, views::Actions, watch::Watch};
 /// # Semantics
 ///
 /// The observer's node is a member of the network like any other, and asks the others in their own language, so nothing has
-/// to be added to them. It asks once a second, and only while a page is open, or ten seconds after. Perl nodes are shown by
-/// what they answer and by the reports of their neighbours. The observer's own node is left out.
+/// to be added to them. It asks once a second, and only while a page is open, or ten seconds after. Perl nodes are
+/// shown by their answers and by the reports of their neighbours. The observer's own node is left out.
 ///
 /// # Limits
 ///
 /// - At most 64 pages are live at the same time.
 /// - Nodes are asked at most 250 in a second: in a larger network, each is asked less often.
 /// - Each node lists 200 ports, those with the longest queues; fewer in a network of more than 200 nodes.
-/// - The history has ten minutes, of the time in which somebody has looked.
+/// - The history has ten minutes of the time in which a page was open.
 #[derive(Clone, Debug)]
 pub struct Observer {
     node: Node,

@@ -1,4 +1,4 @@
-//! The pages, their addresses, and what a request for one says.
+//! The pages, their addresses, and the parameters of their requests.
 
 use std::fmt::Write;
 

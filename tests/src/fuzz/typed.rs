@@ -30,9 +30,11 @@ pub(super) struct Packet<'a> {
     bytes: &'a [u8],
     values: Vec<Value>,
     complete: bool,
-    /// True if its numbers are written as we would: the text of one is what stands there, but a value does not remember it.
+    /// True if its numbers are written as this project writes them. A text argument gets the number as it is written,
+    /// and a value does not keep that.
     usual: bool,
-    /// True if one of its maps has a key twice: a value keeps the last entry, and what reads straight may stop at the first.
+    /// True if one of its maps has a key twice: a value keeps the last entry, and a type that is read straight may stop
+    /// at the first.
     twice: bool,
 }
 

@@ -56,11 +56,11 @@ pub fn conduct(plan: &Plan, scenario: &Scenario) -> Result<Outcome, String> {
     stage.end()
 }
 
-/// Everybody who takes part, and what has been seen so far.
+/// The processes of a scenario, and the observations so far.
 struct Stage<'a> {
     plan: &'a Plan,
     victim: Process,
-    /// A node that nobody uses: attacking it costs the machine as much as attacking the victim.
+    /// A node without users. An attack on it costs the machine as much as one on the victim.
     decoy: (Process, String),
     log: PathBuf,
     address: String,
@@ -139,7 +139,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The attack, on somebody else.
+    /// The attack, on the decoy.
     fn beside(&mut self) -> Result<(), String> {
         let attacker = self.attacker(&self.decoy.1, self.plan.calm)?;
         let served = self.friends.served()?;

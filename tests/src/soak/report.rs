@@ -72,7 +72,7 @@ impl Outcome {
         self.to(&self.calm)
     }
 
-    /// By how much calls took longer than while somebody else was attacked on the same machine.
+    /// By how much calls took longer than while the decoy was attacked on the same machine.
     #[must_use]
     pub fn to_beside(&self) -> [f64; 2] {
         self.to(&self.beside)

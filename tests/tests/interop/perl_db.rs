@@ -1,4 +1,4 @@
-//! A Perl node's part in the database, and what it knows of it.
+//! A Perl node's part in the database, and its knowledge of the whole.
 
 use std::time::Duration;
 

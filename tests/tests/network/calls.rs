@@ -1,4 +1,4 @@
-//! Calls of ports on other nodes, and what they leave behind: nothing.
+//! Calls of ports on other nodes, which leave nothing behind.
 
 use std::time::Duration;
 

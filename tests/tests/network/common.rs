@@ -1,4 +1,4 @@
-//! Waiting for what must happen, with a limit, and ports that keep what they are sent.
+//! Waits with a limit, and ports that keep their messages.
 
 use std::{future::Future, time::Duration};
 
@@ -17,7 +17,7 @@ pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     patient.await.expect("it has not come in time")
 }
 
-/// Asks again and again until the answer is yes: for what nobody tells.
+/// Asks again and again until the answer is yes, for states without any notice.
 pub(crate) async fn until(mut done: impl FnMut() -> bool) {
     let polled = async {
         while !done() {

@@ -1,4 +1,4 @@
-//! Reaching nodes, and knowing who is reached.
+//! Connections to nodes, and the reports about them.
 
 use std::{
     sync::{Arc, Mutex},
@@ -257,7 +257,7 @@ async fn a_stopped_node_is_gone() {
     assert_eq!(b.node_is_up("a"), Some(false));
 }
 
-/// A stopped node has no listeners any more; an address that nobody can listen on stands for that.
+/// A stopped node has no listeners any more; an unused address stands for that.
 fn address_of_stopped(node: &Node) -> String {
     assert!(node.listeners().is_empty());
     aemp_tests::free_address()

@@ -30,7 +30,7 @@ impl Counter {
         Ok(self.n)
     }
 
-    /// Never answers while anybody waits.
+    /// Never answers.
     #[rcv]
     async fn ponder(&self) -> i64 {
         std::future::pending().await
@@ -85,7 +85,7 @@ pub(crate) async fn pair() -> (Node, Node) {
     (a, b)
 }
 
-/// A service that takes notes, whoever it is.
+/// A port that takes notes, of any type.
 #[aemp::protocol]
 pub(crate) trait Notes {
     fn note(&self, text: String);

@@ -90,7 +90,7 @@ async fn a_caller_may_go_before_its_call_is_handled() {
     let (wake, asleep) = oneshot::channel();
     here.sleep(Local(asleep));
     assert!(far.keep().timeout(SHORT).await.is_err());
-    // In order with what the caller's node has said before.
+    // The notice that the caller has left arrives before this message.
     let mut inbox = Inbox::new(&b);
     a.snd(&inbox.id, msg!["behind"]);
     inbox.next().await;

@@ -1,4 +1,4 @@
-//! Ports and callers of different versions: what is new to a port does not end it.
+//! Ports and callers of different versions: unknown messages do not end a port.
 
 use aemp::{CallError, Value, cal, msg, port, protocol, snd};
 

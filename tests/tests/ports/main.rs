@@ -1,4 +1,4 @@
-//! Ports at work: what a user of one node may rely on.
+//! Ports on one node: the guarantees for their users.
 
 mod ages;
 mod arguments;

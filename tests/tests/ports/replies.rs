@@ -1,4 +1,4 @@
-//! The callee's side of calls within one node: who still waits, and what callers are told.
+//! The callee's side of calls within one node: whether callers still wait, and the errors that they get.
 
 use std::{
     pin::pin,

@@ -1,4 +1,4 @@
-//! A network of five processes, two of them global nodes, and what must be true of it.
+//! A network of five processes, two of them global nodes, and its invariants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) const GLOBALS: [&str; 2] = ["g1", "g2"];
 pub(crate) const SLAVES: [&str; 3] = ["a", "b", "c"];
 
-/// Where a member lives: its network namespace, if it has one, and what it binds to.
+/// The place of a member: its network namespace, if it has one, and the address that it binds to.
 pub(crate) type Place = (Option<String>, String);
 
 pub(crate) struct Cluster {

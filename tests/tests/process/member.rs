@@ -1,4 +1,4 @@
-//! A member of a network in a process of its own, and what it says that it sees.
+//! A member of a network in a process of its own, and its reports on the others.
 
 use std::{collections::BTreeMap, process::Command, time::Instant};
 

@@ -1,4 +1,4 @@
-//! A network that is cut in two where nobody is told, by network namespaces; for root on Linux, skipped elsewhere.
+//! A network that is cut in two without any reset, by network namespaces; for root on Linux, skipped elsewhere.
 
 use std::{
     io::Write,

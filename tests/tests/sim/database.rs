@@ -1,4 +1,4 @@
-//! The distributed database: what watches have told, and what everybody must see in the end.
+//! The distributed database: the reports of watches, and the content that all nodes must see in the end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

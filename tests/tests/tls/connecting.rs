@@ -89,7 +89,7 @@ async fn nodes_have_their_own_from_a_private_ca() {
     };
     let [a, b] = pair(own("a"), own("worker/b")).await;
     b.stop().await;
-    // The key of one node makes nobody another.
+    // A node with the certificate of another node is refused.
     let b = builder("c", &issued(&ca, &for_node("worker/b"))).ca(ca.pem());
     let logs = Logs::catch();
     let b = start(b.require_tls(true).seed(address(&a))).await;
@@ -114,7 +114,7 @@ async fn each_rule_has_its_words() {
     .await;
 }
 
-/// A node would not start with what no other takes.
+/// A node does not start with a certificate that every other node would refuse.
 #[tokio::test]
 async fn unusable_certificates_are_errors() {
     let ca = authority("our ca");

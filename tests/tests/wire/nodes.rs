@@ -1,4 +1,4 @@
-//! Whole nodes against recorded peers: who gets in, and who is turned away.
+//! Whole nodes against recorded peers: the connections that they accept and refuse.
 
 use std::collections::BTreeMap;
 

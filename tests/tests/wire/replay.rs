@@ -136,7 +136,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Does what made the recorded node send a packet.
+    /// Repeats the action by which the recorded node sent a packet.
     fn act_before(&mut self, packet: &Json) {
         let text = packet.to_string();
         self.act(|when| matches!(when, When::Before(start) if text.starts_with(start)));

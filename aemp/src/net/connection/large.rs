@@ -157,7 +157,8 @@ impl LargePacket {
         Ok(brought.cost + self.take(requests))
     }
 
-    /// Has the mesh take what has been asked for, as many entries at a time as do not keep others waiting; what that costs.
+    /// Passes the requests to the mesh, a few entries at a time, so that other connections need not wait. Returns their
+    /// cost.
     fn take(&self, requests: Vec<(String, Vec<Value>)>) -> u64 {
         let (net, conn) = (&self.net, self.conn);
         let mut cost = 0;

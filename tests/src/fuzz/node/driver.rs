@@ -132,7 +132,7 @@ impl Machine {
         }
     }
 
-    /// Whatever others do, what we send is right.
+    /// Checks that the node's own packets are right, in every situation.
     fn is_well_formed(&self, format: &Format, mut out: &[u8]) {
         let mut framer = format.framer(self.limits);
         while let Some(range) = framer.scan(out).expect("packets") {

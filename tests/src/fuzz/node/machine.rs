@@ -315,7 +315,7 @@ impl Machine {
         assert_eq!(self.mesh.connections(), self.conns.len());
     }
 
-    /// Everybody goes, nobody can be reached any more, and time passes: nothing of anybody may be left.
+    /// All connections end, no node can be reached any more, and time passes: nothing of any node may be left.
     pub(super) fn end(&mut self) {
         let until = self.now + 5 * MONITOR_TIMEOUT;
         let ids: Vec<_> = self.conns.keys().copied().collect();

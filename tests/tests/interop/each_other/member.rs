@@ -1,4 +1,4 @@
-//! A node of either kind, and what can be asked of it.
+//! A node of either kind, and the requests to it.
 
 use std::time::Duration;
 

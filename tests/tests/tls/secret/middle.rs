@@ -27,7 +27,7 @@ pub(super) struct Middle {
 }
 
 impl Middle {
-    /// Between whoever comes and the node there.
+    /// An attacker between the connections that it accepts and that node.
     pub(super) fn to(node: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();

@@ -105,7 +105,7 @@ impl Stage {
             proved.framing(&self.own, &self.other),
             proved.framing(&self.other, &self.own),
         );
-        // It likes best what the recorded end wrote to it.
+        // It prefers the format in which the recorded end wrote to it.
         let (other, secret) = (&self.other, &self.secret);
         let lines = format!(
             "aemp;1;{other};hmac_sha3_512;{recv}\nnonce {}\ncleartext;{secret};{send}\n",
@@ -158,7 +158,7 @@ impl Stage {
         PortId::parse(&format!("{}#{name}", self.other)).unwrap()
     }
 
-    /// Does what made the recorded node send a packet.
+    /// Repeats the action by which the recorded node sent a packet.
     pub(super) async fn do_again(&mut self, packet: &Json, place: &str) {
         let values: Value = serde_json::from_value(packet.clone()).unwrap();
         let mut values = values.as_array().unwrap().to_vec();
