@@ -15,7 +15,7 @@ pub(super) struct Stream<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-/// Where the packets of a stream are, and what is wrong with what follows.
+/// The places of the packets in a stream, and the error behind them, if there is one.
 pub(super) type Found = (Vec<Range<usize>>, Option<String>);
 
 impl<'a> Stream<'a> {

@@ -33,7 +33,7 @@ const LINES: f64 = 1000.0;
 pub struct Plan {
     /// The program `aemp-soak`.
     pub program: PathBuf,
-    /// Where logs go to.
+    /// The folder for logs.
     pub directory: PathBuf,
     /// Phases without and with the attack.
     pub rounds: u32,
@@ -298,7 +298,7 @@ impl Outcome {
     }
 }
 
-/// Where a node listens that has just been started.
+/// The address of a node that has just been started.
 fn listens(node: &Process) -> Result<String, String> {
     let line = node.line()?;
     let address = line.strip_prefix("listens ");
@@ -349,7 +349,7 @@ impl Memory {
     }
 }
 
-/// Where the logs of a run go to.
+/// The folder for the logs of a run. It is made if it is missing.
 pub(super) fn directory(program: &Path) -> Result<PathBuf, String> {
     let parent = program.parent().unwrap_or_else(|| Path::new("."));
     let directory = parent.join("aemp-soak-logs");

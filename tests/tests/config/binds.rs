@@ -1,4 +1,4 @@
-//! Where a node listens, and which seeds it finds.
+//! The addresses at which a node listens, and the seeds that it finds.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},

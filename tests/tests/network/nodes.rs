@@ -71,7 +71,7 @@ pub(crate) async fn start(builder: NodeBuilder) -> Node {
     builder.start().await.expect("the node starts")
 }
 
-/// Where a node listens.
+/// The address at which a node listens.
 pub(crate) fn address(node: &Node) -> String {
     node.listeners().remove(0)
 }

@@ -12,7 +12,7 @@ use crate::{
     raw::Raw,
 };
 
-/// Where a packet is to have half of a surrogate pair: as many octets as that has.
+/// The place of half a surrogate pair in a packet, with the same number of octets.
 const HALF: &str = "XYZ";
 const SURROGATE: &[u8] = b"\xed\xa0\x80";
 const TEXT: &str = "text that is not Unicode";

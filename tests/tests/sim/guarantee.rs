@@ -11,7 +11,7 @@ use aemp_proto::peer::MonitorId;
 /// A sender's life and the port that it sends to.
 type Road = (Member, u32, PortId);
 
-/// Where a sender stands. Between two fires of its monitor it counts its messages from 1: that is an epoch.
+/// The state of a sender. Between two fires of its monitor it counts its messages from 1: that is an epoch.
 #[derive(Debug, Default)]
 struct Sender {
     epoch: i64,

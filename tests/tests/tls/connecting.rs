@@ -31,7 +31,7 @@ async fn refused(a: NodeBuilder, b: NodeBuilder, expected: &str) {
 
 #[tokio::test]
 async fn one_certificate_is_enough_and_no_secret() {
-    // Which end is the TLS client is chance: often enough, each of them.
+    // The TLS client is one end or the other, by chance. With eight rounds, each end very probably is.
     let cert = shared();
     for _ in 0..8 {
         let [a, b] = pair(builder("a", &cert), builder("b", &cert)).await;

@@ -28,7 +28,7 @@ fn builder(id: &str, encrypt: Encrypt) -> NodeBuilder {
         .encrypt(encrypt)
 }
 
-/// Which end is the TLS client is chance: often enough, each of them.
+/// The TLS client is one end or the other, by chance. With enough rounds, each end very probably is.
 #[tokio::test]
 async fn a_secret_is_enough_for_tls() {
     for _ in 0..8 {

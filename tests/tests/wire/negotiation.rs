@@ -1,4 +1,4 @@
-//! Which format a connection uses in which direction (`aemp_proto::protocol::handshake`, "Authentication line").
+//! The format of each direction of a connection (`aemp_proto::protocol::handshake`, "Authentication line").
 
 use std::sync::Arc;
 

@@ -125,7 +125,7 @@ pub(super) struct LargePacket {
     pub(super) format: Format,
     pub(super) conn: ConnId,
     pub(super) bytes: Vec<u8>,
-    /// Where in these it is.
+    /// The place of the packet in the bytes.
     pub(super) place: Range<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! In which order the targets of SRV records are tried.
+//! The order in which the targets of SRV records are tried.
 
 use aemp_proto::Random;
 
