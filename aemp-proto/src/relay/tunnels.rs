@@ -44,7 +44,7 @@ pub(crate) type Session = (NodeId, u64);
 /// The result of reading a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TunnelRead {
-    /// So many octets were read.
+    /// This number of octets was read.
     Octets(usize),
     /// There is nothing to read yet.
     Nothing,

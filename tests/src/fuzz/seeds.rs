@@ -133,7 +133,7 @@ fn values(packet: &[u8]) -> Option<Vec<Value>> {
     reader.and_then(|mut reader| reader.rest()).ok()
 }
 
-/// The same in the formats that nobody has recorded.
+/// The same in the formats without recordings.
 fn others(kind: u8, values: &[Value]) -> Option<(u8, Vec<u8>)> {
     let format = super::stream::format(2);
     if kind != 1 || format.name() != "postcard/1" {

@@ -12,7 +12,7 @@ use std::{
 /// How long any of them may take to say something.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One of them.
+/// One process of the soak test.
 pub(super) struct Process {
     name: String,
     child: Child,

@@ -39,7 +39,7 @@ const fn after(blows: f64, scenario: Scenario) -> Scenario {
     }
 }
 
-/// All of them.
+/// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
     scenario(
         "garbage",

@@ -21,7 +21,7 @@ use crate::{Journal, many_threads, one_thread, settle, until, within};
 /// The state of one port, with journals of the messages that it has handled.
 struct Actor {
     journal: Journal,
-    /// That of the urgent messages.
+    /// The journal of the urgent messages.
     urgent: Journal,
     kept: Vec<Reply<u32>>,
     peers: Vec<ActorRef>,

@@ -67,7 +67,7 @@ pub(crate) struct Step {
 /// An event. A number that is too large for the list that it indexes counts from the beginning again.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    /// So many messages from a node to a port.
+    /// A number of messages from a node to a port.
     Send {
         from: usize,
         port: usize,
