@@ -1,42 +1,31 @@
 //! Asking nodes for reports.
 
+mod ask;
+
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
 };
 
 use aemp::{
-    Map, Node, NodeId, PortId, Value,
-    inspect::{Connections, FamilyInfo, Functions, Inspect, InspectError, MOST, NodeInfo, Ports},
+    Node,
+    inspect::{Functions, Waits},
     logs::{CatchLogs, LogLevel, LogLine, LogStream},
-    supervisor::{Supervisor, SupervisorRef},
 };
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::JoinSet,
     time::{Instant, timeout},
 };
 
-use super::network::{Opened, Report, Sight, Supervised, Tree, Trees};
-use crate::reference;
+use super::network::{Network, Opened, Report, Sight, Trees};
 
-/// The request that nodes of any kind answer (`aemp_proto::protocol::behaviour`, "The `aemp` command as a client").
-const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 /// The time limit of an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The time limit of one supervisor's answer, which is shorter: one that is late does not hold up the others of its node.
-const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(2);
 /// The pause, in seconds, before a node is asked again that did not answer, or that has no inspection.
 const PAUSE: f64 = 5.0;
-/// The number of ports that are listed for each node, and for all nodes of a large network together.
-const PORTS: usize = 200;
-const ALL_PORTS: usize = 40_000;
-/// The number of keys that are listed for a family, and the shown length of each value.
-const KEYS: usize = 10_000;
-const LONGEST_VALUE: usize = 200;
-/// The number of supervisors that are listed for each node, and of children for each supervisor.
-const SUPERVISORS: usize = 500;
-const CHILDREN: u32 = 100;
+/// The number of ports, and of handlers, that are listed for each node, and for all nodes of a large network together.
+const LISTED: usize = 200;
+const ALL_LISTED: usize = 40_000;
 /// The time before the beginning from which lines of the log are shown.
 const PAST: Duration = Duration::from_secs(600);
 
@@ -55,6 +44,8 @@ pub struct Collector {
     opening: HashSet<String>,
     /// The nodes that have been asked for their supervisors and have not answered yet.
     trees: HashSet<String>,
+    /// The nodes that have been asked for their waiting handlers and have not answered yet.
+    waits: HashSet<String>,
     /// The nodes that have been asked for their functions and have not answered yet.
     functions: HashSet<String>,
     /// The log of the network from a level on, while a viewer shows it.
@@ -70,6 +61,13 @@ pub enum News {
     Family(Opened),
     /// The supervisors of one node have come.
     Trees(Trees),
+    /// One node has told its waiting handlers; `None` if it has not answered, or knows no such question.
+    Waits {
+        /// The node's ID.
+        node: String,
+        /// The handlers.
+        waits: Option<Waits>,
+    },
     /// One node has told its functions, or the reason why not.
     Functions {
         /// The node's ID.
@@ -94,6 +92,7 @@ impl Collector {
             news,
             opening: HashSet::new(),
             trees: HashSet::new(),
+            waits: HashSet::new(),
             functions: HashSet::new(),
             logs: None,
         }
@@ -108,7 +107,7 @@ impl Collector {
     pub fn ask<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
         let now = self.now();
         let nodes: Vec<&str> = nodes.into_iter().collect();
-        let ports = (ALL_PORTS / nodes.len().max(1)).clamp(1, PORTS);
+        let listed = (ALL_LISTED / nodes.len().max(1)).clamp(1, LISTED);
         for node in nodes {
             let early = self.later.get(node).is_some_and(|later| now < *later);
             if early || !self.asked.insert(node.into()) {
@@ -117,7 +116,7 @@ impl Collector {
             let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
             let begun = self.begun;
             tokio::spawn(async move {
-                let result = ask_node(&from, &node, ports).await;
+                let result = ask::node(&from, &node, listed).await;
                 let at = begun.elapsed().as_secs_f64();
                 // The receiver may be gone.
                 let _ = sender.send(News::Node(Report { node, at, result }));
@@ -130,20 +129,40 @@ impl Collector {
         self.asked.is_empty()
     }
 
-    /// Requests the contents of a family.
-    pub fn open(&mut self, family: &str) {
+    /// Requests the contents of a family, and the owners of its keys.
+    pub fn open(&mut self, family: &str, network: &Network) {
         if !self.opening.insert(family.into()) {
             return;
         }
-        let query = self.node.db_family(family).timeout(PATIENCE);
+        let globals = network.globals().map(str::to_owned).take(ask::GLOBALS);
+        let (from, globals) = (self.node.clone(), globals.collect());
         let (family, sender) = (family.to_owned(), self.sender.clone());
+        let begun = self.begun;
         tokio::spawn(async move {
-            let entries = match query.await {
-                Ok(entries) => Ok(shown(&entries)),
-                Err(error) => Err(error.to_string()),
+            let entries = ask::family(&from, &family, globals).await;
+            let at = begun.elapsed().as_secs_f64();
+            let opened = Opened {
+                family,
+                at,
+                entries,
             };
-            let _ = sender.send(News::Family(Opened { family, entries }));
+            let _ = sender.send(News::Family(opened));
         });
+    }
+
+    /// Asks nodes for their waiting handlers.
+    pub fn ask_for_waits<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
+        for node in nodes {
+            let lacks_them = self.later.contains_key(node);
+            if lacks_them || !self.waits.insert(node.into()) {
+                continue;
+            }
+            let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
+            tokio::spawn(async move {
+                let waits = ask::waits(&from, &node).await;
+                let _ = sender.send(News::Waits { node, waits });
+            });
+        }
     }
 
     /// Asks nodes for their supervisors.
@@ -155,7 +174,7 @@ impl Collector {
             }
             let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
             tokio::spawn(async move {
-                let supervisors = supervisors(&from, &node).await;
+                let supervisors = ask::supervisors(&from, &node).await;
                 let _ = sender.send(News::Trees(Trees { node, supervisors }));
             });
         }
@@ -222,6 +241,7 @@ impl Collector {
             }
             News::Family(opened) => drop(self.opening.remove(&opened.family)),
             News::Trees(trees) => drop(self.trees.remove(&trees.node)),
+            News::Waits { node, .. } => drop(self.waits.remove(node)),
             News::Functions { node, .. } => drop(self.functions.remove(node)),
             News::Log(_) => {}
         }
@@ -229,137 +249,15 @@ impl Collector {
     }
 }
 
-/// The supervisors of a node, with the first of their children; `None` if the node does not answer.
-async fn supervisors(from: &Node, node: &str) -> Option<Vec<Tree>> {
-    let of = from.inspect(node).at_most(SUPERVISORS);
-    let kind = std::any::type_name::<Supervisor>();
-    let found = timeout(PATIENCE, of.of_kind(kind).ports())
-        .await
-        .ok()?
-        .ok()?;
-    let mut asking = JoinSet::new();
-    // An older node lists ports of all types.
-    for port in found.ports.into_iter().filter(|port| port.kind == kind) {
-        let Ok(id) = PortId::parse(&port.id) else {
-            continue;
-        };
-        let supervisor: SupervisorRef = from.handle(&id);
-        asking.spawn(async move {
-            let children = supervisor.first_children(CHILDREN);
-            let id = port.id;
-            match timeout(SUPERVISOR_PATIENCE, children).await {
-                Ok(Ok((total, children))) => Some(Tree::Known(Supervised {
-                    id,
-                    total,
-                    children,
-                })),
-                // It has ended meanwhile.
-                Ok(Err(_)) => None,
-                Err(_) => Some(Tree::Late(id)),
-            }
-        });
-    }
-    Some(asking.join_all().await.into_iter().flatten().collect())
-}
-
-/// Asks one node.
-async fn ask_node(from: &Node, node: &str, listed: usize) -> Result<Sight, String> {
-    let of = from.inspect(node);
-    let few = from.inspect(node).at_most(listed);
-    let asked = async { tokio::try_join!(of.node(), of.connections(), few.ports(), families(&of)) };
-    let Ok(answer) = timeout(PATIENCE, asked).await else {
-        return Err("no answer".into());
-    };
-    match answer {
-        Ok((info, connections, ports, families)) => {
-            Ok(bounded(info, connections, ports, families, listed))
-        }
-        Err(InspectError::Unknown { provider, .. }) => {
-            // A node in secure mode does not report its connections either.
-            let answer = from.eval_on(node, UP_NODES, PATIENCE);
-            let (answer, part) = tokio::join!(answer, reference::part(from, node, PATIENCE));
-            Ok(Sight::Foreign {
-                provider,
-                neighbours: neighbours(&answer.unwrap_or_default()),
-                part,
-            })
-        }
-        Err(InspectError::Call { error, .. }) => Err(match error.reason() {
-            Some(reason) => lost(reason),
-            None => error.to_string(),
-        }),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// An answer, without the surplus: a node may list more than it was asked for.
-fn bounded(
-    mut info: NodeInfo,
-    mut connections: Connections,
-    mut ports: Ports,
-    mut families: Vec<FamilyInfo>,
-    listed: usize,
-) -> Sight {
-    info.seeds.truncate(MOST);
-    info.listeners.truncate(MOST);
-    connections.connections.truncate(MOST);
-    ports.ports.truncate(listed);
-    ports.types.truncate(MOST);
-    families.truncate(MOST);
-    Sight::Full {
-        info: Box::new(info),
-        connections: connections.connections,
-        ports,
-        families,
-    }
-}
-
-async fn families(of: &Inspect) -> Result<Vec<FamilyInfo>, InspectError> {
-    match of.families().await {
-        Ok(families) => Ok(families.families),
-        // A node of another version still reports the rest.
-        Err(InspectError::Refused { .. }) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-/// The keys and values of a family, shortened for the screen.
-fn shown(entries: &Map) -> Vec<(String, String)> {
-    let value = |value: &Value| {
-        let text = value.to_string();
-        text.chars().take(LONGEST_VALUE).collect::<String>()
-    };
-    let entries = entries.iter().take(KEYS);
-    entries
-        .map(|(key, entry)| (key.into(), value(entry)))
-        .collect()
-}
-
-/// The nodes in an answer, after an empty error text.
-fn neighbours(answer: &[Value]) -> Vec<String> {
-    let Some((error, nodes)) = answer.split_first() else {
-        return Vec::new();
-    };
-    if !error.text().is_some_and(|text| text.is_empty()) {
-        return Vec::new();
-    }
-    let id = |node: &Value| Some(NodeId::new(node.text()?).ok()?.as_str().to_owned());
-    nodes.iter().filter_map(id).collect()
-}
-
-/// The reason why a node is unreachable, without its name.
-fn lost(reason: &aemp::Reason) -> String {
-    match (reason.kind(), &reason[..]) {
-        ("transport_error", [_, _, text]) => text.text().unwrap_or_default().into_owned(),
-        _ => reason.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use aemp::{Cx, port, supervisor::Restart};
+    use aemp::{
+        Cx, Value, port,
+        supervisor::{Restart, Supervisor},
+    };
 
     use super::*;
+    use crate::network::{Supervised, Tree};
 
     struct Worker;
 

@@ -3,6 +3,8 @@
 //! - `paris` and `oslo` are seeds, so they are global. `lima`, `rome` and `cairo` are their slaves.
 //! - A `Desk` of each node gets `Order`s from the next node, calls its `Kitchen`, and takes its time.
 //! - A supervisor on `rome` has a child that fails every few seconds.
+//! - Two `Clerk`s, on `oslo` and `lima`, stamp forms every half minute, and need each other's signature. Both wait for the other, until
+//!   their patience ends.
 //! - `cairo` stops for ten seconds in every forty.
 //! - Each node has an entry in the family `menu`.
 
@@ -17,6 +19,9 @@ use tokio::{task::JoinSet, time::sleep};
 /// The time for which `cairo` is there, and away.
 const THERE: Duration = Duration::from_secs(30);
 const AWAY: Duration = Duration::from_secs(10);
+/// The time for which a clerk waits for the other, and the pause between two forms.
+const PATIENCE: Duration = Duration::from_secs(12);
+const FORMS: Duration = Duration::from_secs(30);
 /// The pause between two orders of a node.
 const PAUSE: Duration = Duration::from_millis(40);
 
@@ -50,6 +55,32 @@ impl Kitchen {
         let is_slow = self.cooked.is_multiple_of(50);
         sleep(Duration::from_millis(if is_slow { 400 } else { 5 })).await;
         dish.len() as u64
+    }
+}
+
+/// Stamps a form when the other clerk has signed it.
+struct Clerk {
+    other: Option<ClerkRef>,
+}
+
+#[port]
+impl Clerk {
+    #[rcv]
+    fn meet(&mut self, other: ClerkRef) {
+        self.other = Some(other);
+    }
+
+    #[rcv]
+    fn sign(&self, form: u64) -> u64 {
+        form
+    }
+
+    #[rcv]
+    async fn stamp(&self, form: u64) -> bool {
+        match &self.other {
+            Some(other) => other.sign(form).timeout(PATIENCE).await.is_ok(),
+            None => true,
+        }
     }
 }
 
@@ -92,6 +123,7 @@ pub async fn run(ready: impl FnOnce(&str)) -> Result<Infallible, StartError> {
         work.spawn(order(node.clone(), desk(next)));
     }
     let _supervisor = supervisor().start(&nodes[3]);
+    work.spawn(forms(nodes[1].clone(), nodes[2].clone()));
     ready(&address);
     loop {
         let cairo = node("cairo").seed(&address).start().await?;
@@ -133,6 +165,19 @@ async fn order(node: Node, desk: DeskRef) {
             sleep(Duration::from_millis(500)).await;
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// Gives forms to two clerks at the same time, again and again.
+async fn forms(first: Node, second: Node) {
+    let clerks = [&first, &second].map(|node| node.port(Clerk { other: None }));
+    clerks[0].meet(first.handle(&clerks[1].id()));
+    clerks[1].meet(second.handle(&clerks[0].id()));
+    for form in 0.. {
+        clerks
+            .iter()
+            .for_each(|clerk| drop(clerk.stamp(form).forget()));
+        sleep(FORMS).await;
     }
 }
 

@@ -4,8 +4,10 @@
 //! the other modules are what they share, and may change in every version.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod activity;
 pub mod collect;
 pub mod demo;
+pub mod document;
 pub mod network;
 mod observer;
 pub mod reference;
@@ -16,5 +18,6 @@ pub mod table;
 pub mod text;
 pub mod topology;
 mod tree;
+pub mod waits;
 
 pub use self::observer::Observer;

@@ -1,15 +1,26 @@
 //! The known state of the network: pure data, fed with reports and read by the tables.
 
+mod answer;
+mod family;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use aemp::{
     NodeId,
-    inspect::{ConnectionInfo, FamilyInfo, Functions, NodeInfo, Ports, Traffic},
+    inspect::{ConnectionInfo, FamilyInfo, Functions, NodeInfo, Ports, Role, Traffic, Waits},
     logs::LogLine,
-    supervisor::ChildInfo,
 };
 
-use crate::{reference::Part, text::sum};
+pub use self::{
+    answer::{Report, Sight, Supervised, Tree, Trees},
+    family::{Entry, Family, Opened, Turn},
+};
+use crate::{
+    activity::Activity,
+    reference::Part,
+    text::sum,
+    waits::{Wait, Waiting, circles},
+};
 
 /// The time in seconds for which a node is shown after no other node knows it any more.
 const REMEMBERED: f64 = 10.0;
@@ -19,71 +30,6 @@ const NODES: usize = 20_000;
 
 /// The number of lines of the log that are kept.
 const LINES: usize = 1000;
-
-/// The answer of one node, or its failure.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// The node's ID.
-    pub node: String,
-    /// The time of the answer, in seconds.
-    pub at: f64,
-    /// The data, or the reason why there is none.
-    pub result: Result<Sight, String>,
-}
-
-/// The data about a node.
-#[derive(Clone, Debug)]
-pub enum Sight {
-    /// Everything.
-    Full {
-        /// The node's details.
-        info: Box<NodeInfo>,
-        /// Its connections.
-        connections: Vec<ConnectionInfo>,
-        /// Its ports: all of them in numbers, and those with the longest queues.
-        ports: Ports,
-        /// The families of the database that it knows.
-        families: Vec<FamilyInfo>,
-    },
-    /// A node without inspection.
-    Foreign {
-        /// Its implementation.
-        provider: Option<String>,
-        /// The nodes that it is connected to, as far as it reports them.
-        neighbours: Vec<String>,
-        /// Its role.
-        part: Part,
-    },
-}
-
-/// The supervisors of a node.
-#[derive(Clone, Debug)]
-pub struct Trees {
-    /// The node's ID.
-    pub node: String,
-    /// Its supervisors; `None` if it has not answered.
-    pub supervisors: Option<Vec<Tree>>,
-}
-
-/// A supervisor's answer.
-#[derive(Clone, Debug)]
-pub enum Tree {
-    /// The supervisor with its children.
-    Known(Supervised),
-    /// The ID of a supervisor that has not answered in time.
-    Late(String),
-}
-
-/// A supervisor, with the first of its children.
-#[derive(Clone, Debug)]
-pub struct Supervised {
-    /// The port ID.
-    pub id: String,
-    /// The number of all its children.
-    pub total: u64,
-    /// The first of its children.
-    pub children: Vec<ChildInfo>,
-}
 
 /// The known state of one node.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +48,10 @@ pub struct Seen {
     pub families: Vec<FamilyInfo>,
     /// Its supervisors, after they have been requested.
     pub supervisors: Vec<Supervised>,
+    /// Its rates and times.
+    pub activity: Activity,
+    /// Its handlers that wait for calls, after they have been requested.
+    pub waiting: Option<Waiting>,
     /// The functions that it runs for others, after they have been requested, or the reason why they are unknown.
     pub functions: Option<Result<Functions, String>>,
     /// The reason why it does not answer.
@@ -205,8 +155,8 @@ pub struct Network {
     own: String,
     /// The nodes by ID.
     pub nodes: BTreeMap<String, Seen>,
-    /// The contents of the families that are open, or error texts.
-    pub opened: BTreeMap<String, Result<Vec<(String, String)>, String>>,
+    /// The families that are open.
+    pub opened: BTreeMap<String, Family>,
     /// The log of the network.
     pub logs: Logs,
 }
@@ -233,15 +183,6 @@ impl Logs {
         self.lines.push_back((self.next, line));
         self.next += 1;
     }
-}
-
-/// An open family.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// The name.
-    pub family: String,
-    /// The keys and values, or an error text.
-    pub entries: Result<Vec<(String, String)>, String>,
 }
 
 impl Network {
@@ -272,7 +213,46 @@ impl Network {
 
     /// Takes the contents of a family.
     pub fn open(&mut self, opened: Opened) {
-        self.opened.insert(opened.family, opened.entries);
+        let family = self.opened.entry(opened.family.clone()).or_default();
+        family.take(opened);
+    }
+
+    /// The global nodes that can be asked for the owners of keys.
+    pub fn globals(&self) -> impl Iterator<Item = &str> {
+        let tells = |seen: &Seen| {
+            let role = seen.info.as_ref().and_then(|info| info.role);
+            role == Some(Role::Global)
+        };
+        let globals = self.nodes.iter().filter(move |(_, seen)| tells(seen));
+        globals.map(|(id, _)| id.as_str())
+    }
+
+    /// Takes the waiting handlers of a node.
+    pub fn add_waits(&mut self, node: &str, waits: Option<Waits>) {
+        if let Some(seen) = self.nodes.get_mut(node) {
+            let before = seen.waiting.take().unwrap_or_default();
+            seen.waiting = waits.map(|waits| before.next(node, waits));
+        }
+    }
+
+    /// The waiting handlers of all nodes.
+    pub fn waits(&self) -> impl Iterator<Item = &Wait> {
+        let waiting = self.nodes.values().filter_map(|seen| seen.waiting.as_ref());
+        waiting.flat_map(|waiting| &waiting.waits)
+    }
+
+    /// The ports that wait for each other, with the numbers of their circles.
+    pub fn circles(&self) -> BTreeMap<&str, usize> {
+        circles(self.waits())
+    }
+
+    /// The activity of all nodes, or of one.
+    pub fn activity(&self, scope: Option<&str>) -> Activity {
+        let nodes = self.nodes.iter();
+        let nodes = nodes.filter(|(id, _)| scope.is_none_or(|scope| scope == *id));
+        let mut all = Activity::default();
+        nodes.for_each(|(_, seen)| all.merge(&seen.activity));
+        all
     }
 
     /// Takes the supervisors of a node. A supervisor that has not answered in time stays as it was.
@@ -312,7 +292,9 @@ impl Network {
                 mut connections,
                 ports,
                 families,
+                counts,
             }) => {
+                seen.activity.add(at, counts);
                 connections.retain(|connection| connection.node != self.own);
                 let told = |info: &ConnectionInfo| (info.node.clone(), info.provider.clone());
                 let neighbours = connections.iter().map(told).collect();
@@ -328,6 +310,8 @@ impl Network {
                 part,
             }) => {
                 seen.part = part;
+                seen.activity
+                    .add(at, Err("counts nothing that others may ask for".into()));
                 seen.provider = provider.or_else(|| seen.provider.take());
                 let neighbours: Vec<_> =
                     neighbours.into_iter().filter(|n| *n != self.own).collect();

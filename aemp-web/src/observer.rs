@@ -12,6 +12,8 @@
 //! - A slow browser. Each has one view in flight; newer ones replace each other. The number of live pages is limited.
 //! - Strangers: see `door`.
 //!
+//! Rates, times and waits are in modules of their own (`activity`, `waits`), without I/O.
+//!
 //! Left out: a library for graphs in the browser (the server draws, with the layout of `aemp trace --svg`), and one for curves.
 
 mod actions;
@@ -21,6 +23,8 @@ mod demand;
 mod door;
 mod history;
 mod html;
+#[cfg(test)]
+mod large;
 mod page;
 mod picture;
 mod server;
@@ -53,14 +57,20 @@ use self::{door::Door, views::Actions, watch::Watch};
 /// # Semantics
 ///
 /// The observer's node is a member of the network like any other, and asks the others in their own language, so nothing has
-/// to be added to them. It asks once a second, and only while a page is open, or ten seconds after. Perl nodes are
-/// shown by their answers and by the reports of their neighbours. The observer's own node is left out.
+/// to be added to them. It asks once a second, and only while a page is open, or ten seconds after. Nodes without the
+/// feature `metrics` count messages and calls while they are asked. Rates and times of handlers and calls are those of
+/// the last five to ten seconds. Perl nodes are shown by their answers and by the reports of their neighbours. The
+/// observer's own node is left out.
 ///
 /// # Limits
 ///
 /// - At most 64 pages are live at the same time.
 /// - Nodes are asked at most 250 in a second: in a larger network, each is asked less often.
 /// - Each node lists 200 ports, those with the longest queues; fewer in a network of more than 200 nodes.
+/// - Each node lists 200 handlers, those with the most messages and calls; fewer in a network of more than 200 nodes. A node with very many
+///   ports counts them less often than once a second.
+/// - Times are known within a factor of two: a quantile is an estimate within its class.
+/// - The changes of a family are the differences of its contents from second to second.
 /// - The history has ten minutes of the time in which a page was open.
 #[derive(Clone, Debug)]
 pub struct Observer {

@@ -1,5 +1,7 @@
 //! The contents of each table.
 
+mod activity;
+
 use std::collections::BTreeMap;
 
 use aemp::{
@@ -7,6 +9,8 @@ use aemp::{
     logs::{LogLevel, LogLine},
 };
 
+use self::activity::{CALLS, HANDLERS, TYPES, WAITS};
+pub(crate) use self::activity::{Kind, without};
 use super::{
     network::{Link, Network, Rate, Seen},
     tab::Tab,
@@ -18,12 +22,14 @@ use crate::stamp::time;
 
 const NODES: &[Column] = &[
     text("NODE", Width::Rest(12)),
-    text("ROLE", Width::Rest(12)).spare(1),
+    text("ROLE", Width::Rest(14)).spare(1),
     text("PROVIDER", Width::Fixed(14)).spare(7),
     number("UP", 7).spare(6),
     number("MEM", 6).spare(5),
     number("PORTS", 9),
     number("WAITING", 8),
+    number("DIED", 6).spare(8),
+    number("RESTARTS", 8).spare(9),
     number("CONNS", 6).spare(4),
     number("MSG/s IN", 9),
     number("OUT", 6),
@@ -55,13 +61,6 @@ const PORTS: &[Column] = &[
     number("MONS", 6),
 ];
 
-const TYPES: &[Column] = &[
-    text("TYPE", Width::Rest(20)),
-    number("PORTS", 11),
-    number("WAITING", 11),
-    number("NODES", 7),
-];
-
 const FAMILIES: &[Column] = &[
     text("FAMILY", Width::Rest(20)),
     number("KEYS", 11),
@@ -76,7 +75,11 @@ const LOGS: &[Column] = &[
     text("TEXT", Width::Rest(45)),
 ];
 
-const KEYS: &[Column] = &[text("KEY", Width::Rest(20)), text("VALUE", Width::Rest(30))];
+const KEYS: &[Column] = &[
+    text("KEY", Width::Rest(20)),
+    text("OWNER", Width::Rest(12)),
+    text("VALUE", Width::Rest(30)),
+];
 
 /// The columns of a table.
 pub fn columns(tab: Tab) -> &'static [Column] {
@@ -85,6 +88,9 @@ pub fn columns(tab: Tab) -> &'static [Column] {
         Tab::Connections => CONNECTIONS,
         Tab::Ports => PORTS,
         Tab::Types => TYPES,
+        Tab::Handlers => HANDLERS,
+        Tab::Calls => CALLS,
+        Tab::Waits => WAITS,
         Tab::Families => FAMILIES,
         Tab::Tree => TREE,
         Tab::Logs => LOGS,
@@ -94,10 +100,7 @@ pub fn columns(tab: Tab) -> &'static [Column] {
 
 /// The rows of a table, for one node or for all.
 pub fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
-    let nodes = network.nodes.iter().filter(|(node, _)| match scope {
-        Some(scope) => *node == scope,
-        None => true,
-    });
+    let nodes = node_rows(network, scope);
     let rows = match tab {
         Tab::Nodes => nodes.map(|(id, seen)| node(id, seen)).collect(),
         Tab::Connections => nodes
@@ -111,7 +114,10 @@ pub fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
             .flat_map(|(_, seen)| seen.ports.iter().flat_map(|ports| &ports.ports))
             .map(port)
             .collect(),
-        Tab::Types => types(nodes),
+        Tab::Types => activity::types(network, scope),
+        Tab::Handlers => activity::handlers(network, scope),
+        Tab::Calls => activity::calls(network, scope),
+        Tab::Waits => activity::waits(network),
         Tab::Families => families(nodes),
         Tab::Tree => tree::rows(nodes),
         Tab::Logs => logs(network, scope),
@@ -121,6 +127,20 @@ pub fn table(network: &Network, tab: Tab, scope: Option<&str>) -> Table {
         columns: columns(tab),
         rows,
     }
+}
+
+/// The nodes that a table is about.
+fn node_rows<'a>(
+    network: &'a Network,
+    scope: Option<&'a str>,
+) -> impl Iterator<Item = (&'a String, &'a Seen)> {
+    let nodes = network.nodes.iter();
+    nodes.filter(move |(node, _)| scope.is_none_or(|scope| scope == *node))
+}
+
+/// The ports by type.
+pub(crate) fn kinds<'a>(network: &'a Network, scope: Option<&'a str>) -> BTreeMap<&'a str, Kind> {
+    activity::kinds(node_rows(network, scope))
 }
 
 fn counted(n: u64) -> Cell {
@@ -143,6 +163,7 @@ fn rates(known: bool, received: Rate, sent: Rate) -> [Cell; 4] {
 fn node(id: &str, seen: &Seen) -> Row {
     let info = seen.info.as_ref();
     let known = info.is_some();
+    let counts = seen.activity.last();
     let mut cells = vec![
         Cell::text(id),
         Cell::text(role(seen)),
@@ -154,6 +175,8 @@ fn node(id: &str, seen: &Seen) -> Row {
         ),
         Cell::maybe(info.map(|info| counted(info.ports))),
         Cell::maybe(seen.ports.as_ref().map(|ports| counted(ports.queued))),
+        Cell::maybe(counts.map(|_| counted(seen.activity.died()))),
+        Cell::maybe(counts.map(|counts| counted(counts.restarts))),
         counted(seen.connections.len() as u64),
     ];
     cells.extend(rates(known, seen.received(), seen.sent()));
@@ -264,36 +287,6 @@ fn busy(queued: u64) -> Mark {
     if queued > 0 { Mark::Busy } else { Mark::None }
 }
 
-#[derive(Default)]
-struct Kind {
-    ports: u64,
-    queued: u64,
-    nodes: u64,
-}
-
-fn types<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
-    let mut types = BTreeMap::<&str, Kind>::new();
-    for (_, seen) in nodes {
-        for info in seen.ports.iter().flat_map(|ports| &ports.types) {
-            let kind = types.entry(&info.kind).or_default();
-            kind.ports = kind.ports.saturating_add(info.count);
-            kind.queued = kind.queued.saturating_add(info.queued);
-            kind.nodes += 1;
-        }
-    }
-    let row = |(name, kind): (&str, Kind)| Row {
-        key: name.into(),
-        cells: vec![
-            Cell::text(name),
-            counted(kind.ports),
-            counted(kind.queued),
-            counted(kind.nodes),
-        ],
-        mark: busy(kind.queued),
-    };
-    types.into_iter().map(row).collect()
-}
-
 /// The families, with the largest number that any node reports: a global node knows all keys, others only their own.
 fn families<'a>(nodes: impl Iterator<Item = (&'a String, &'a Seen)>) -> Vec<Row> {
     let mut families = BTreeMap::<&str, (u64, u64)>::new();
@@ -339,18 +332,20 @@ fn logs(network: &Network, scope: Option<&str>) -> Vec<Row> {
 
 fn keys(network: &Network, family: Option<&str>) -> Vec<Row> {
     let opened = family.and_then(|family| network.opened.get(family));
-    let row = |key: &str, value: &str, mark| Row {
+    let row = |key: &str, owner: &str, value: &str, mark| Row {
         key: key.into(),
-        cells: vec![Cell::text(key), Cell::text(value)],
+        cells: vec![Cell::text(key), Cell::text(owner), Cell::text(value)],
         mark,
     };
-    match opened {
+    match opened.map(|family| &family.entries) {
         None => Vec::new(),
         Some(Ok(entries)) => {
-            let rows = entries.iter();
-            rows.map(|(key, value)| row(key, value, Mark::None))
-                .collect()
+            let rows = entries.iter().map(|(key, entry)| {
+                let owner = entry.owner.as_deref().unwrap_or("-");
+                row(key, owner, &entry.value, Mark::None)
+            });
+            rows.collect()
         }
-        Some(Err(failure)) => vec![row("-", failure, Mark::Bad)],
+        Some(Err(failure)) => vec![row("-", "-", failure, Mark::Bad)],
     }
 }

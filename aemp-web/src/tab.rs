@@ -13,6 +13,12 @@ pub enum Tab {
     Ports,
     /// Types of ports.
     Types,
+    /// Handlers, by type.
+    Handlers,
+    /// Calls, by type and handler.
+    Calls,
+    /// Handlers that wait for calls, and circles of them.
+    Waits,
     /// Families of the database.
     Families,
     /// Supervisors and their children, as a tree.
@@ -25,11 +31,13 @@ pub enum Tab {
 
 impl Tab {
     /// The tables that are always there.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Nodes,
         Self::Connections,
         Self::Ports,
         Self::Types,
+        Self::Handlers,
+        Self::Calls,
         Self::Families,
         Self::Tree,
         Self::Logs,
@@ -39,9 +47,12 @@ impl Tab {
     pub fn title(self) -> &'static str {
         match self {
             Self::Nodes => "nodes",
-            Self::Connections => "connections",
+            Self::Connections => "conns",
             Self::Ports => "ports",
             Self::Types => "types",
+            Self::Handlers => "handlers",
+            Self::Calls => "calls",
+            Self::Waits => "waits",
             Self::Families => "families",
             Self::Tree => "tree",
             Self::Logs => "logs",
@@ -57,9 +68,11 @@ impl Tab {
             | Self::Families
             | Self::Tree
             | Self::Logs
-            | Self::Keys => 0,
-            Self::Ports => 2,
+            | Self::Keys
+            | Self::Waits => 0,
+            Self::Ports | Self::Handlers => 2,
             Self::Types => 1,
+            Self::Calls => 4,
         };
         Order {
             column,

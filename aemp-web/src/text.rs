@@ -53,6 +53,20 @@ pub fn short(n: f64) -> String {
     }
 }
 
+/// A short time, in three or four digits.
+pub fn lapse(seconds: f64) -> String {
+    let seconds = seconds.max(0.0);
+    let (n, unit) = match seconds {
+        ..0.000_999_5 => (seconds * 1e6, "us"),
+        ..0.999_5 => (seconds * 1e3, "ms"),
+        _ => (seconds, "s"),
+    };
+    match n {
+        ..9.95 => format!("{n:.1}{unit}"),
+        _ => format!("{n:.0}{unit}"),
+    }
+}
+
 /// A duration, in its two largest units.
 pub fn since(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;
@@ -88,6 +102,17 @@ mod tests {
         ];
         assert_eq!(shown.map(short), expected);
         assert_eq!(short(-1.0), "0");
+    }
+
+    #[test]
+    fn lapses_have_the_unit_that_fits() {
+        let shown = [
+            0.0, 1.2e-6, 0.000_999, 0.001, 0.009_96, 0.9994, 0.9996, 16.8,
+        ];
+        let expected = [
+            "0.0us", "1.2us", "999us", "1.0ms", "10ms", "999ms", "1.0s", "17s",
+        ];
+        assert_eq!(shown.map(lapse), expected);
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! | to query | [`Node::db_family`], [`Node::db_keys`], [`Node::db_values`] |
 //! | to watch changes | [`Node::db_mon`] |
 //! | the same with your own types, and streams | [`Node::family`], [`Family::watch`] |
-//! | one of the ports of a family | [`Node::pool`], [`Pick`] |
+//! | one of the ports of a family | [`Node::pool`], [`Pick`], [`Offer`] |
 //!
 //! # Without a master
 //!
@@ -57,7 +57,7 @@ pub use self::{
     entry::{DbEntry, DbGuard},
     error::DbError,
     family::Family,
-    pool::{Pick, Pool},
+    pool::{Lease, Offer, Pick, Pool, PoolCall, PoolCallError, PoolError, PoolMember, PoolWait},
     query::DbQuery,
     watch::{FamilyChanges, FamilyContents, FamilyEvent, Watch},
 };

@@ -31,7 +31,7 @@
 //!
 //! # Design
 //!
-//! *Counting* (`exec/tally.rs`) happens at all times, at the cost of a few instructions for each message. *Collecting*
+//! *Counting* (`exec/tally.rs`) happens at all times with this feature, at the cost of a few instructions for each message. *Collecting*
 //! happens on demand: [`Node::metrics`] adds the counts up, visits all ports in small steps, and asks peers, database and
 //! executor. Nothing is collected while nobody asks. Collections of one node run one after the other. One that was
 //! expensive (many ports) is given out again until a hundred times its cost has passed, so that scrapers cost at most a

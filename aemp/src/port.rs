@@ -45,6 +45,7 @@ pub(crate) mod table;
 pub(crate) mod untyped;
 pub(crate) mod urgent;
 pub(crate) mod wanted;
+mod watched;
 
 pub use bound::{Blocking, Psub, Timer};
 pub use call::{Call, ValueCall};
@@ -57,3 +58,4 @@ pub(crate) use reply::LocalReply;
 pub use reply::Reply;
 pub use stop::Closed;
 pub use untyped::{Handlers, Untyped, UntypedMsg};
+pub(crate) use watched::Watched;

@@ -141,6 +141,11 @@ impl Reason {
         self.0.is_none()
     }
 
+    /// True if a node or a connection was lost, so that the port may live.
+    pub(crate) fn is_loss(&self) -> bool {
+        self.kind() == "transport_error"
+    }
+
     /// The first element as text: `die`, `transport_error`, ...; empty for a normal end.
     #[must_use]
     pub fn kind(&self) -> &str {

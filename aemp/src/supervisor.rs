@@ -107,6 +107,7 @@
 //! - At most 16,384 callers may wait for news of one child. Further ones ask again after a moment.
 //! - `children` answers with all children at once. More than some ten thousands do not fit into a packet.
 
+mod alarm;
 mod builder;
 mod follow;
 mod info;
@@ -116,6 +117,7 @@ mod port;
 pub(crate) mod remote;
 mod spec;
 
+pub(crate) use alarm::Alarm;
 pub use builder::Builder;
 pub(crate) use follow::Shows;
 pub use follow::{Follow, FollowCall};

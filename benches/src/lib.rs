@@ -11,6 +11,7 @@
 //! - `cargo bench -p aemp-benches --bench codec`: single packets in each format, beside other crates.
 //! - `cargo bench -p aemp-benches --bench stream`: streams of bytes beside raw TCP and messages.
 //! - `cargo bench -p aemp-benches --bench tls`: two nodes in clear and in TLS.
+//! - `cargo bench -p aemp-benches --features work --bench work`: jobs, pools, topics and names, beside two other frameworks.
 //!
 //! Options follow `--`; `--help` lists them. Figures of different runs do not compare: the
 //! machine, its load and its clock differ. Only ratios within one run can be compared, so every
@@ -30,3 +31,5 @@ mod resident;
 mod runtime;
 mod schedule;
 pub mod waiting;
+#[cfg(feature = "work")]
+pub mod work;

@@ -76,3 +76,28 @@ fn supervised() {
     ];
     assert_eq!(shapes, expected, "{lines:#?}");
 }
+
+/// A worker is killed: no job is lost, and those that it had begun are marked.
+#[cfg(unix)]
+#[test]
+fn job_queue() {
+    let lines = run("job_queue", &[]);
+    let (accepted, ended) = lines.split_at(8);
+    for (job, line) in accepted.iter().enumerate() {
+        assert_eq!(*line, format!("boss: job {job} is accepted"));
+    }
+    assert_eq!(ended[0], "boss: kill -9 ant");
+    // The primes below 160,000, in eight parts.
+    let primes = [2262, 1941, 1854, 1780, 1755, 1709, 1709, 1673];
+    let mut repeated = 0;
+    for (job, (primes, line)) in primes.iter().zip(&ended[1..9]).enumerate() {
+        let found = format!("boss: job {job} has found {primes} primes, at ");
+        let rest = line
+            .strip_prefix(&found)
+            .unwrap_or_else(|| panic!("{lines:#?}"));
+        repeated += u32::from(!rest.ends_with(", attempt 1"));
+    }
+    let end = format!("boss: 8 jobs are done, {repeated} of them repeated");
+    assert_eq!(ended[9..], [end], "{lines:#?}");
+    assert!(repeated > 0);
+}

@@ -25,14 +25,14 @@ pub(crate) fn command() -> Command {
     Command::new("observe")
         .about("Watch the network in the browser")
         .long_about(
-            "Serves pages about the whole network: the topology with the traffic, nodes, connections, ports, supervision, \
-             the database, the log, and what changed. They stay up to date by themselves. The nodes need nothing for that, \
+            "Serves pages about the whole network: the topology with the traffic, nodes, connections, ports with the rates and times of \
+             their handlers, calls, supervision, the database, the log, and what changed. They stay up to date by themselves. The nodes need nothing for that, \
              and are asked only while somebody looks. Perl nodes are shown by what they answer and by the reports of their \
              neighbours. The command's own node is left out. Runs until SIGINT or SIGTERM.\n\nThe pages can be seen by \
              everyone who reaches the address: on this machine by default. On another address than one of the loopback \
              interface, they are shown only with the token of the printed address. There is no encryption.\n\nEverything \
-             is also JSON: /api/network, nodes, connections, ports, supervision, database, logs, changes, totals; with \
-             ?node=ID, or ?family=NAME for the contents of a family.\n\nWith --json, the address is printed as \
+             is also JSON: /api/network, nodes, connections, ports, types, handlers, counts, waits, supervision, database, \
+             logs, changes, totals, top; with ?node=ID, or ?family=NAME for the contents of a family.\n\nWith --json, the address is printed as \
              {\"address\":URL}.",
         )
         .after_help("Examples:\n  aemp observe --demo\n  aemp -s green.example:4040 observe --listen '[::1]:8080'")

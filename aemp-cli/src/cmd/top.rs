@@ -1,6 +1,7 @@
 //! `aemp top`: a live view of the network.
 
 mod app;
+mod document;
 mod place;
 mod screen;
 mod view;
@@ -46,19 +47,24 @@ pub(crate) fn command() -> Command {
         .about("Watch the network: nodes, connections, ports, families")
         .long_about(
             "Shows the whole network on the terminal, updated once a second. It has tables of nodes (role, memory, \
-             ports), connections (rates of messages and bytes, queued bytes), ports with the longest queues, types of \
-             ports, families of the database, supervisors with their children (state, restarts, reason of the last end), \
+             ports, deaths, restarts), connections (rates of messages and bytes, queued bytes), ports with the longest queues, \
+             types of ports and handlers (messages per second, times, deaths by reason), calls (times, failures), \
+             families of the database, supervisors with their children (state, restarts, reason of the last end), \
              and the log of the network. Enter shows the connections of a node, Esc goes back, Tab changes \
              the table, and `?` lists all keys.\n\nFor Perl nodes, it shows the reports of their neighbours. The \
-             command's own node is left out.",
+             command's own node is left out.\n\nWith --json, it asks twice within two seconds, and prints one document: `nodes`, \
+             by ID, `types` and `handlers`. Rates are per second, times in seconds.",
         )
         .after_help("Example:\n  aemp -s green.example:4040 top")
 }
 
 pub(crate) fn run(session: &mut Session, _matches: &ArgMatches) -> Outcome {
-    if session.output.is_json() || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+    if session.output.is_json() {
+        return session.with_client(document::print);
+    }
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Failure::usage(
-            "`top` needs a terminal; for scripts there are `nodes`, `ports` and `trace` with --json",
+            "`top` needs a terminal; for scripts there is `top --json`",
         ));
     }
     session.with_client(watch)
@@ -100,7 +106,7 @@ async fn watch(client: &Client<'_>) -> Outcome {
                     News::Node(report) => app.add_report(report),
                     News::Family(opened) => app.open(opened),
                     News::Trees(trees) => app.add_trees(trees),
-                    News::Functions { .. } => {}
+                    News::Functions { .. } | News::Waits { .. } => {}
                     News::Log(line) => app.log(line),
                 }
                 stale = true;
@@ -138,6 +144,6 @@ fn follow(collector: &mut Collector, app: &App) {
         _ => app
             .family()
             .into_iter()
-            .for_each(|family| collector.open(family)),
+            .for_each(|family| collector.open(family, &app.network)),
     }
 }

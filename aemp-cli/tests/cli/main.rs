@@ -8,6 +8,7 @@ mod generated;
 mod logs;
 mod metrics;
 mod named;
+mod observed;
 mod processes;
 mod reference;
 mod secrets;

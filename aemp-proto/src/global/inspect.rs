@@ -16,6 +16,23 @@ impl Global {
         }
     }
 
+    /// The keys of [`view`](Self::view), at most this many, with the owners of the visible values.
+    pub(crate) fn owners(&self, family: &str, most: usize) -> Vec<(Arc<str>, NodeId)> {
+        match self.role() {
+            Role::Global => {
+                let owned = self.merged.shards().owners_in(family).take(most);
+                owned
+                    .map(|(key, owner)| (Arc::clone(key), owner.clone()))
+                    .collect()
+            }
+            _ => {
+                let own = self.local(family).take(most);
+                own.map(|(key, _)| (Arc::clone(key), self.node.clone()))
+                    .collect()
+            }
+        }
+    }
+
     /// The families of [`view`](Self::view), with their numbers of entries.
     pub(crate) fn sizes(&self) -> Vec<(Arc<str>, usize)> {
         let copy = |(family, size): (&Arc<str>, usize)| (Arc::clone(family), size);

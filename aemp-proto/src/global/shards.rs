@@ -388,6 +388,15 @@ impl Shards {
         entries.map(|(key, entry)| (key, &entry.shown.value))
     }
 
+    /// The keys of a family, with the owners of their visible values.
+    pub(super) fn owners_in(&self, family: &str) -> impl Iterator<Item = (&Arc<str>, &NodeId)> {
+        let entries = self.families.get(family).into_iter().flatten();
+        entries.filter_map(|(key, entry)| {
+            let owner = self.owners[entry.shown.owner() as usize].as_ref()?;
+            Some((key, &owner.id))
+        })
+    }
+
     /// All keys that this node answers for, by family, without those of `but`.
     pub(super) fn all_ours(&self, but: Option<&NodeId>) -> Keys {
         let mut all = Keys::new();

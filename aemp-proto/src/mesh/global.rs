@@ -208,6 +208,13 @@ impl<P: Peers> Mesh<P> {
         self.global.view(family)
     }
 
+    /// The keys of [`db_view`](Self::db_view), at most `most` of them, with the nodes that have set the visible values. A
+    /// global node counts the entries of another global node's slaves as those of that node.
+    #[must_use]
+    pub fn db_owners(&self, family: &str, most: usize) -> Vec<(Arc<str>, NodeId)> {
+        self.global.owners(family, most)
+    }
+
     /// The families and their numbers of entries: those of all nodes on a global node, the node's own on any other.
     #[must_use]
     pub fn db_sizes(&self) -> Vec<(Arc<str>, usize)> {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{demand::Thing, server::Shared, watch::State};
-use crate::{network::Seen, topology::graph::Graph};
+use crate::{document, network::Seen, topology::graph::Graph};
 
 /// The parameters of a question.
 #[derive(Debug, Default, Deserialize)]
@@ -33,22 +33,23 @@ pub(super) async fn answer(
     let mut things = vec![Thing::Nodes];
     match (what.as_str(), &about.family) {
         ("supervision", _) => things.push(Thing::Trees),
+        ("waits", _) => things.push(Thing::Waits),
         ("logs", _) => things.push(Thing::Logs(LogLevel::Info)),
         ("database", Some(family)) => things.push(Thing::Family(family.clone())),
         _ => {}
     }
     let _look = shared.watch.look(things.clone());
     shared.watch.refreshed(&things).await;
-    let Some(document) = document(&what, &about, &shared.watch.state()) else {
-        let text = "There is no such document, node or family. There are network, nodes, connections, ports, supervision, \
-                    database, logs, changes, totals.\n";
+    let Some(document) = find(&what, &about, &shared.watch.state()) else {
+        let text = "There is no such document, node or family. There are network, nodes, connections, ports, types, handlers, \
+                    counts, waits, supervision, database, logs, changes, totals, top.\n";
         return (StatusCode::NOT_FOUND, text).into_response();
     };
     let kind = [(CONTENT_TYPE, "application/json")];
     (kind, format!("{document}\n")).into_response()
 }
 
-fn document(what: &str, about: &About, state: &State) -> Option<Value> {
+fn find(what: &str, about: &About, state: &State) -> Option<Value> {
     let network = &state.network;
     let node = about.node.as_deref();
     if node.is_some_and(|node| !network.nodes.contains_key(node)) {
@@ -78,14 +79,27 @@ fn document(what: &str, about: &About, state: &State) -> Option<Value> {
             links.map(|link| &link.info).collect::<Vec<_>>()
         }),
         "ports" => each(nodes(), |seen| seen.ports.as_ref()),
+        "types" => document::types(network, node),
+        "handlers" => document::handlers(network, node),
+        "counts" => each(nodes(), |seen| match &seen.activity.failure {
+            None => json!(seen.activity.last()),
+            Some(error) => json!({ "error": error }),
+        }),
+        "waits" => document::waits(network),
+        "top" => document::top(network),
         "supervision" => each(nodes(), |seen| {
             let of = |one: &crate::network::Supervised| json!({ "id": one.id, "total": one.total, "children": one.children });
             seen.supervisors.iter().map(of).collect::<Vec<_>>()
         }),
         "database" => match &about.family {
             None => each(nodes(), |seen| &seen.families),
-            Some(family) => match network.opened.get(family)? {
-                Ok(entries) => json!(entries.iter().cloned().collect::<BTreeMap<_, _>>()),
+            Some(family) => match &network.opened.get(family)?.entries {
+                Ok(entries) => json!(
+                    entries
+                        .iter()
+                        .map(|(key, entry)| (key, &entry.value))
+                        .collect::<BTreeMap<_, _>>()
+                ),
                 Err(error) => json!({ "error": error }),
             },
         },

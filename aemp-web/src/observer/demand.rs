@@ -22,6 +22,8 @@ pub(crate) enum Thing {
     Trees,
     /// The log of the network, from this level on.
     Logs(LogLevel),
+    /// The handlers that wait for calls.
+    Waits,
     /// The functions of a node.
     Functions(String),
     /// The contents of a family of the database.

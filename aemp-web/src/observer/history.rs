@@ -20,8 +20,6 @@ use crate::{
 pub(crate) const LENGTH: f64 = 600.0;
 /// The least time between two pictures, in seconds.
 const PICTURES: f64 = 5.0;
-/// The greatest number of nodes and connections in all pictures together.
-const ELEMENTS: usize = 400_000;
 /// The greatest number of changes in the list.
 const CHANGES: usize = 500;
 
@@ -125,13 +123,12 @@ impl History {
 
     fn keep(&mut self, at: f64, picture: Picture) {
         self.pictures.push_back((at, picture));
-        let mut elements: usize = self.pictures.iter().map(|(_, one)| one.elements()).sum();
-        while let Some((first, oldest)) = self.pictures.front() {
-            let is_last = self.pictures.len() == 1;
-            if is_last || (*first >= at - LENGTH && elements <= ELEMENTS) {
-                break;
-            }
-            elements -= oldest.elements();
+        while self.pictures.len() > 1
+            && self
+                .pictures
+                .front()
+                .is_some_and(|(first, _)| *first < at - LENGTH)
+        {
             self.pictures.pop_front();
         }
     }
@@ -288,19 +285,5 @@ mod tests {
         assert!((300.0..306.0).contains(&ago), "{ago}");
         let (oldest, _) = history.picture(1999.0, 1e9).unwrap();
         assert!(oldest <= LENGTH + PICTURES, "{oldest}");
-    }
-
-    #[test]
-    fn large_pictures_are_fewer() {
-        let mut network = Network::new("me");
-        for node in 0..10_000 {
-            network.know(&format!("node/{node}"), 0.0);
-        }
-        let picture = Picture::new(&Graph::of(&network), &network);
-        let mut history = History::default();
-        for at in 0..100 {
-            history.keep(f64::from(at) * 5.0, picture.clone());
-        }
-        assert_eq!(history.pictures.len(), ELEMENTS / 10_000);
     }
 }

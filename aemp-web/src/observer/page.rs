@@ -21,8 +21,10 @@ pub(crate) enum Page {
     /// One node.
     Node(String),
     Connections,
-    /// Types of ports, and ports with the longest queues.
+    /// Types of ports, handlers, ports with the longest queues, and waits.
     Ports,
+    /// Calls by type and handler.
+    Calls,
     /// One port.
     Port(String),
     Supervision,
@@ -34,10 +36,11 @@ pub(crate) enum Page {
 
 impl Page {
     /// The pages that the head of every page leads to.
-    pub(crate) const HEAD: [Self; 6] = [
+    pub(crate) const HEAD: [Self; 7] = [
         Self::Network,
         Self::Connections,
         Self::Ports,
+        Self::Calls,
         Self::Supervision,
         Self::Database,
         Self::Logs,
@@ -49,6 +52,7 @@ impl Page {
             ("network", None) => Self::Network,
             ("connections", None) => Self::Connections,
             ("ports", None) => Self::Ports,
+            ("calls", None) => Self::Calls,
             ("supervision", None) => Self::Supervision,
             ("database", None) => Self::Database,
             ("logs", None) => Self::Logs,
@@ -67,6 +71,7 @@ impl Page {
             Self::Connections => "connections",
             Self::Ports => "ports",
             Self::Port(_) => "port",
+            Self::Calls => "calls",
             Self::Supervision => "supervision",
             Self::Database => "database",
             Self::Family(_) => "family",
@@ -97,6 +102,7 @@ impl Page {
             Self::Network => "Network".into(),
             Self::Connections => "Connections".into(),
             Self::Ports => "Ports".into(),
+            Self::Calls => "Calls".into(),
             Self::Supervision => "Supervision".into(),
             Self::Database => "Database".into(),
             Self::Logs => "Logs".into(),
@@ -112,6 +118,7 @@ impl Page {
             Self::Network => Tab::Nodes,
             Self::Node(_) | Self::Connections => Tab::Connections,
             Self::Ports | Self::Port(_) => Tab::Ports,
+            Self::Calls => Tab::Calls,
             Self::Supervision => Tab::Tree,
             Self::Database => Tab::Families,
             Self::Family(_) => Tab::Keys,
@@ -197,6 +204,7 @@ impl Request {
         let mut things = vec![Thing::Nodes];
         match &self.page {
             Page::Supervision | Page::Port(_) => things.push(Thing::Trees),
+            Page::Ports => things.push(Thing::Waits),
             Page::Logs => things.push(Thing::Logs(self.level)),
             Page::Node(id) => things.push(Thing::Functions(id.clone())),
             Page::Family(id) => things.push(Thing::Family(id.clone())),

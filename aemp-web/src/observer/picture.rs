@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::page::Page;
 use crate::{
     network::{Link, Network, Rate},
-    text::short,
+    text::{count, short},
     topology::{
         graph::{Graph, Tie, Vertex},
         layout::{BOX, DOT, Layout, Spot, box_width},
@@ -17,6 +17,9 @@ use crate::{
 
 /// The margin around the picture.
 const MARGIN: f64 = 12.0;
+/// The numbers of nodes and of connections that are drawn at most. More could not be told apart, and the page would be heavy.
+const NODES: usize = 250;
+const CONNECTIONS: usize = 400;
 /// The least width of the picture, at which a network of one node is not enlarged.
 const LEAST: f64 = 240.0;
 
@@ -57,10 +60,39 @@ pub(crate) struct Picture {
     lines: Vec<Line>,
     frame: Frame,
     spokes: bool,
+    /// The number of all nodes, also of those that are not drawn.
+    all: usize,
+}
+
+/// The part of a large network that is drawn: global nodes first, then lost ones, then others.
+fn drawn(graph: &Graph) -> Graph {
+    let rank = |vertex: &Vertex| match (vertex.global, &vertex.failure) {
+        (Some(true), _) => 0,
+        (_, Some(_)) => 1,
+        _ => 2,
+    };
+    let mut nodes: Vec<_> = graph.nodes.iter().collect();
+    nodes.sort_by_key(|(_, vertex)| rank(vertex));
+    nodes.truncate(NODES);
+    let nodes: BTreeMap<_, _> = nodes
+        .into_iter()
+        .map(|(id, vertex)| (id.clone(), vertex.clone()))
+        .collect();
+    let are_drawn = |(a, b): &&(String, String)| nodes.contains_key(a) && nodes.contains_key(b);
+    let connections = graph.connections.iter().filter(are_drawn);
+    let mut connections: Vec<_> = connections.collect();
+    connections.sort_by_key(|(a, b)| graph.tie(a, b) == Tie::Other);
+    Graph {
+        connections: connections.into_iter().take(CONNECTIONS).cloned().collect(),
+        nodes,
+    }
 }
 
 impl Picture {
     pub(crate) fn new(graph: &Graph, network: &Network) -> Self {
+        let all = graph.nodes.len();
+        let part = (all > NODES || graph.connections.len() > CONNECTIONS).then(|| drawn(graph));
+        let graph = part.as_ref().unwrap_or(graph);
         let layout = Layout::of(graph);
         let links = Links::of(network);
         let dots = graph.nodes.iter().filter_map(|(id, vertex)| {
@@ -88,12 +120,8 @@ impl Picture {
             lines: lines.collect(),
             frame: Frame::around(&layout, graph),
             spokes: layout.spokes,
+            all,
         }
-    }
-
-    /// The number of nodes and connections.
-    pub(crate) fn elements(&self) -> usize {
-        self.dots.len() + self.lines.len()
     }
 
     pub(crate) fn render(&self) -> Markup {
@@ -116,6 +144,11 @@ impl Picture {
                 @for dot in &self.dots { (self.dot(dot)) }
             }
             (legend())
+            @if self.all > self.dots.len() {
+                p.dim {
+                    "Drawn are " (self.dots.len()) " of " (count(self.all as u64)) " nodes: global nodes first, and lost ones. The table has all."
+                }
+            }
         }
     }
 

@@ -1,5 +1,9 @@
 //! The live part of each page.
 
+mod ports;
+
+use std::collections::BTreeMap;
+
 use aemp::{
     inspect::{NodeInfo, SeedInfo},
     logs::LogLevel,
@@ -27,6 +31,9 @@ const CHANGES: usize = 30;
 /// The number of functions that are shown.
 const FUNCTIONS: usize = 200;
 
+/// The number of nodes without counts that are shown.
+const UNCOUNTED: usize = 50;
+
 /// The permission to act on nodes from a page, by buttons and forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Actions {
@@ -46,8 +53,9 @@ pub(crate) fn view(request: &Request, state: &State, actions: Actions) -> Markup
             "Connections, by their ends",
             connection_link,
         ),
-        Page::Ports => ports(request, network),
-        Page::Port(id) => port(network, id, actions),
+        Page::Ports => ports::view(request, network),
+        Page::Calls => calls(request, network),
+        Page::Port(id) => ports::one(network, id, actions),
         Page::Supervision => table(
             request,
             rows::table(network, Tab::Tree, None),
@@ -66,12 +74,7 @@ pub(crate) fn view(request: &Request, state: &State, actions: Actions) -> Markup
             "Families of the database",
             |row, at| (at == 0).then(|| Page::Family(row.key.clone())),
         ),
-        Page::Family(family) => table(
-            request,
-            rows::table(network, Tab::Keys, Some(family)),
-            "Keys and values",
-            |_, _| None,
-        ),
+        Page::Family(name) => family(request, state, name),
         Page::Logs => logs(request, network),
     }
 }
@@ -159,7 +162,10 @@ fn node(request: &Request, state: &State, id: &str, actions: Actions) -> Markup 
         }
         (table(request, rows::table(network, Tab::Connections, Some(id)), "Connections", connection_link))
         (plain(rows::table(network, Tab::Types, Some(id)), "Types of ports", |_, _| None))
-        (plain(rows::table(network, Tab::Ports, Some(id)), "The longest queues", port_link))
+        (plain(rows::table(network, Tab::Handlers, Some(id)), "Handlers", |_, _| None))
+        (plain(rows::table(network, Tab::Calls, Some(id)), "Calls that this node makes", |_, _| None))
+        (plain(rows::table(network, Tab::Ports, Some(id)), "The longest queues", ports::link))
+        (uncounted(network, Some(id)))
         (functions(seen))
         @if actions == Actions::On { (forms(id, seen)) }
         (changes(state, state.history.changes().filter(about)))
@@ -230,7 +236,8 @@ fn details(seen: &Seen, info: &NodeInfo) -> Markup {
         (Some(role), None) => html! { (format!("{role:?}").to_lowercase()) },
         (None, _) => html! { "unknown" },
     };
-    let (received, sent) = (seen.received(), seen.sent());
+    let (received, sent, counts) = (seen.received(), seen.sent(), seen.activity.last());
+    let unknown = || "unknown".to_owned();
     let rate = |rate: crate::network::Rate| {
         html! { (short(rate.packets)) " messages/s, " (short(rate.bytes)) "B/s" }
     };
@@ -243,6 +250,10 @@ fn details(seen: &Seen, info: &NodeInfo) -> Markup {
             ("memory", html! { (memory) }),
             ("process", html! { (info.process) ", " (shown(&info.os)) }),
             ("ports", html! { (count(info.ports)) }),
+            ("deaths", html! { (counts.map_or_else(unknown, |_| count(seen.activity.died()))) }),
+            ("restarts", html! { (counts.map_or_else(unknown, |counts| count(counts.restarts))) }),
+            ("limits reached", html! { (counts.map_or_else(unknown, |counts| limits(&counts.limits))) }),
+            ("slow handlers", html! { (counts.map_or_else(unknown, |counts| count(counts.slow))) }),
             ("receives", rate(received)),
             ("sends", rate(sent)),
             ("queued for connections", html! { (short(seen.queued_bytes() as f64)) "B" }),
@@ -254,6 +265,17 @@ fn details(seen: &Seen, info: &NodeInfo) -> Markup {
             ul { @for seed in &info.seeds { (self::seed(seed)) } }
         }
     }
+}
+
+/// The limits that were reached, with how often.
+fn limits(limits: &BTreeMap<String, u64>) -> String {
+    if limits.is_empty() {
+        return "none".into();
+    }
+    let limits = limits
+        .iter()
+        .map(|(limit, times)| format!("{limit}: {}", count(*times)));
+    shown(limits.collect::<Vec<_>>().join(", "))
 }
 
 fn seed(seed: &SeedInfo) -> Markup {
@@ -270,60 +292,61 @@ fn seed(seed: &SeedInfo) -> Markup {
     }
 }
 
-fn ports(request: &Request, network: &Network) -> Markup {
+fn calls(request: &Request, network: &Network) -> Markup {
+    let caption = "Calls by what they call, of all nodes";
     html! {
-        (plain(rows::table(network, Tab::Types, None), "Types", |_, _| None))
-        (table(request, rows::table(network, Tab::Ports, None), "The longest queues of each node", port_link))
+        p.dim {
+            "Rates and times are of the last five to ten seconds, numbers since the nodes count: those with the feature metrics from their \
+             start on, others since somebody looks."
+        }
+        (table(request, rows::table(network, Tab::Calls, None), caption, |_, _| None))
+        (uncounted(network, None))
     }
 }
 
-fn port_link(row: &Row, at: usize) -> Option<Page> {
-    (at == 0).then(|| Page::Port(row.key.clone()))
+/// The nodes that have no counts, as a list.
+fn uncounted(network: &Network, scope: Option<&str>) -> Markup {
+    let without: Vec<_> = rows::without(network, scope).take(UNCOUNTED).collect();
+    html! {
+        @if !without.is_empty() {
+            h2 { "Without counts" }
+            ul {
+                @for (node, why) in without {
+                    li { a href=(Page::Node(node.into()).href()) { (shown(node)) } " " span.dim { (shown(why)) } }
+                }
+            }
+        }
+    }
 }
 
-fn port(network: &Network, id: &str, actions: Actions) -> Markup {
-    let node = id.split('#').next().unwrap_or(id);
-    let Some(seen) = network.nodes.get(node) else {
-        return unknown("node", node);
-    };
-    let mut listed = seen.ports.iter().flat_map(|ports| &ports.ports);
-    let port = listed.find(|port| port.id == id);
-    let supervisors = network.nodes.values().flat_map(|seen| &seen.supervisors);
-    let mut children = supervisors.flat_map(|supervisor| {
-        let children = supervisor.children.iter();
-        children.map(move |child| (supervisor, child))
-    });
-    let child =
-        children.find(|(_, child)| child.port.as_ref().is_some_and(|port| port.as_str() == id));
-    let on = html! { a href=(Page::Node(node.into()).href()) { (shown(node)) } };
+fn family(request: &Request, state: &State, name: &str) -> Markup {
+    let network = &state.network;
+    let opened = network.opened.get(name);
+    let by = |owner: &Option<String>| owner.as_ref().map(|owner| format!(" by {owner}"));
     html! {
-        @match port {
-            Some(port) => (facts([
-                ("node", on),
-                ("type", html! { (shown(&port.kind)) }),
-                ("waiting messages", html! { (count(port.queued)) }),
-                ("monitors", html! { (count(port.monitors)) }),
-            ])),
-            None => {
-                (facts([("node", on)]))
-                p.notice { "The port is not among those with the longest queues of its node, or it has ended." }
-            }
-        }
-        @if let Some((supervisor, child)) = child {
-            h2 { "Supervision" }
-            (facts([
-                ("supervisor", html! { a href=(Page::Port(supervisor.id.clone()).href()) { (shown(&supervisor.id)) } }),
-                ("name", html! { (shown(&child.name)) }),
-                ("restarts", html! { (count(child.restarts)) }),
-                ("last end", html! { (shown(child.reason.as_ref().map_or_else(|| "none".into(), ToString::to_string))) }),
-            ]))
-        }
-        p { "Its messages: " code { "aemp tap " (shown(id)) } }
-        @if actions == Actions::On {
-            form method="post" action="/kill" {
-                input type="hidden" name="port" value=(id);
-                button.danger { "Kill this port" }
-            }
+        (table(request, rows::table(network, Tab::Keys, Some(name)), "Keys and values", |row, at| {
+            let owner = row.cells.get(1).filter(|owner| at == 1 && owner.text != "-");
+            owner.map(|owner| Page::Node(owner.text.clone()))
+        }))
+        h2 { "What changed" }
+        @match opened.filter(|family| !family.changes.is_empty()) {
+            None => p.dim { "Nothing, since somebody looks." },
+            Some(family) => ul.changes {
+                @for turn in &family.changes {
+                    li {
+                        span.dim { (since(state.now - turn.at)) " ago" } " " code { (shown(&turn.key)) }
+                        @match (&turn.before, &turn.now) {
+                            (Some(before), None) => { " was deleted" @if let Some(by) = by(&before.owner) { ", set" (shown(by)) } },
+                            (None, Some(now)) => { " was set to " code { (shown(&now.value)) } (shown(by(&now.owner).unwrap_or_default())) },
+                            (_, now) => {
+                                @let now = now.as_ref();
+                                " changed to " code { (shown(now.map_or("", |now| &now.value))) }
+                                (shown(now.and_then(|now| by(&now.owner)).unwrap_or_default()))
+                            },
+                        }
+                    }
+                }
+            },
         }
     }
 }

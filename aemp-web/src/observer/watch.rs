@@ -46,6 +46,18 @@ pub(crate) struct State {
     settled: Option<Instant>,
 }
 
+impl State {
+    /// A state in which nothing has been asked yet.
+    pub(crate) fn new(network: Network, history: History) -> Self {
+        Self {
+            network,
+            history,
+            now: 0.0,
+            settled: None,
+        }
+    }
+}
+
 /// The state, and the ways to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
@@ -58,12 +70,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Nothing is collected before [`collect`](Self::collect).
     pub(crate) fn new(node: &Node) -> Self {
-        let state = State {
-            network: Network::new(node.id().as_str()),
-            history: History::default(),
-            now: 0.0,
-            settled: None,
-        };
+        let state = State::new(Network::new(node.id().as_str()), History::default());
         Self {
             node: node.clone(),
             state: Arc::new(RwLock::new(state)),
@@ -174,6 +181,12 @@ impl Work {
         } = &mut *state;
         let is_wanted = |family: &String| wanted.contains(&Thing::Family(family.clone()));
         network.opened.retain(|family, _| is_wanted(family));
+        if !wanted.contains(&Thing::Waits) {
+            network
+                .nodes
+                .values_mut()
+                .for_each(|seen| seen.waiting = None);
+        }
         if wanted.is_empty() {
             return;
         }
@@ -196,10 +209,14 @@ impl Work {
         for thing in &wanted {
             match thing {
                 Thing::Trees => self.collector.ask_for_trees(names()),
+                Thing::Waits => self.collector.ask_for_waits(names()),
                 Thing::Functions(node) => self.collector.ask_for_functions(node),
                 // They are asked already, or followed.
                 Thing::Nodes | Thing::Logs(_) => {}
-                Thing::Family(family) => self.collector.open(family),
+                Thing::Family(family) => {
+                    let network = &self.watch.state().network;
+                    self.collector.open(family, network);
+                }
             }
         }
     }
@@ -214,6 +231,7 @@ impl Work {
             News::Node(report) => network.add_report(report),
             News::Family(opened) => network.open(opened),
             News::Trees(trees) => network.add_trees(trees),
+            News::Waits { node, waits } => network.add_waits(&node, waits),
             News::Functions { node, functions } => network.add_functions(&node, functions),
             News::Log(line) => network.logs.add(line),
         }

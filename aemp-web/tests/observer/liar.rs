@@ -101,6 +101,30 @@ fn lies(subject: &str) -> Value {
             "types": [{ "type": script, "count": most, "queued": most }, { "type": script, "count": most, "queued": most }],
             "ports": [{ "id": "green#stolen", "type": script, "queued": most }, { "id": "\n", "monitors": most }],
         }),
+        "counts" => {
+            let handler = json!({
+                "name": script, "handled": most, "unwanted": most, "times": { "sum": -1e308, "classes": vec![most; 100] },
+                "calls": { "ended": { script: most, "answered": most, "timeout": most }, "times": { "classes": [most, most] } },
+            });
+            let of_type = json!({ "type": script, "died": { script: most, "die": most }, "handlers": vec![handler; 300] });
+            json!({
+                "uptime": -1, "counting": false, "bounds": [1e308, -1, 0], "total": most, "restarts": most, "slow": most,
+                "limits": { script: most }, "types": vec![of_type; 5],
+            })
+        }
+        "waits" => {
+            let wait = |port: &str, calls: &str| json!({ "port": port, "type": script, "handler": script, "run": 1, "calls": [calls] });
+            let mut waits = vec![
+                wait("green#1", "green#1"),
+                wait(&format!("liar#{script}"), script),
+                wait("liar#1", "liar#1"),
+            ];
+            waits.extend(
+                (0..20_000).map(|n| wait(&format!("liar#x{n}"), &format!("liar#x{}", n + 1))),
+            );
+            json!({ "total": most, "waits": waits })
+        }
+        "owners" => json!({ "owners": { script: [script, "soup"] } }),
         "families" => json!({ "total": 1, "families": [{ "name": script, "keys": most }] }),
         _ => json!({ "init": [{ "name": script, "signature": script }], "callable": [script] }),
     }
@@ -143,6 +167,8 @@ async fn lies_are_shown_as_text_and_break_nothing() {
         "/",
         "/connections",
         "/ports",
+        "/calls",
+        "/family?id=menu",
         "/supervision",
         "/database",
         "/logs",
@@ -154,6 +180,11 @@ async fn lies_are_shown_as_text_and_break_nothing() {
         "/api/connections",
         "/api/network",
         "/api/totals",
+        "/api/types",
+        "/api/handlers",
+        "/api/counts",
+        "/api/waits",
+        "/api/top",
     ] {
         let page = get(watched.at, path).await;
         assert_eq!(page.status, 200, "{path}");
@@ -163,9 +194,39 @@ async fn lies_are_shown_as_text_and_break_nothing() {
             assert!(!page.body.contains('\u{1b}'), "{path}");
         }
     }
+    let waits = get(watched.at, "/api/waits").await.body;
+    assert!(!waits.contains("green#1"), "it speaks for others: {waits}");
     // The others are shown as they are.
     let green = get(watched.at, "/node?id=green").await.body;
     assert!(green.contains("aemp-rs-"), "{green}");
+    liar.abort();
+    watched.stop().await;
+}
+
+fn odd_counts(subject: &str) -> Value {
+    match subject {
+        "node" => json!({ "id": "liar", "provider": "aemp-rs-9", "uptime": 1 }),
+        "counts" => json!({ "types": { "a": [] } }),
+        "waits" => json!("never"),
+        _ => json!({}),
+    }
+}
+
+/// The rest of what a node says is of interest all the same.
+#[tokio::test]
+async fn nonsense_about_counts_hides_nothing_else() {
+    let watched = Watched::start().await;
+    let liar = lie(&watched.observer.listeners()[0], "liar", odd_counts).await;
+    soon(watched.observer.until_up("liar")).await;
+    for path in ["/node?id=liar", "/ports", "/calls"] {
+        let text = "cannot be understood";
+        soon(async { while !get(watched.at, path).await.body.contains(text) {} }).await;
+    }
+    let page = get(watched.at, "/node?id=liar").await.body;
+    assert!(
+        page.contains("aemp-rs-9") && !page.contains("gives no answer"),
+        "{page}"
+    );
     liar.abort();
     watched.stop().await;
 }

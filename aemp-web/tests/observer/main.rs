@@ -1,6 +1,7 @@
 //! The observer from outside: its pages by HTTP, with networks that behave and peers that do not, and in a browser.
 
 mod actions;
+mod activity;
 mod browser;
 mod collecting;
 mod driver;

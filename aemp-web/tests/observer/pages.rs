@@ -23,11 +23,12 @@ impl Shop {
 }
 
 /// The pages of a network with the node `green` and the family `menu`.
-pub(crate) const PAGES: [&str; 10] = [
+pub(crate) const PAGES: [&str; 11] = [
     "/",
     "/?ago=30",
     "/connections",
     "/ports",
+    "/calls",
     "/supervision",
     "/database",
     "/logs",

@@ -12,13 +12,11 @@ use aemp_codec::{Limits, NodeId, Value};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{Monitor, Node, guard, lock::Lock, node::log::Remark};
-#[cfg(feature = "metrics")]
-use aemp_proto::mesh::Counts;
 use aemp_proto::{
     Random, Time,
     global::{Answer, GLOBALS, LISTENERS, LendError, Query, QueryId, Role, WatchId, Watched},
     handshake::HandshakeConfig,
-    mesh::{Mesh, MeshConfig, Output, PeerMap, Peers},
+    mesh::{Counts, Mesh, MeshConfig, Output, PeerMap, Peers},
     peer::PeerLimits,
 };
 
@@ -45,7 +43,8 @@ pub(crate) trait Machine {
     fn role(&self) -> Role;
     /// The families with the numbers of their entries. Only a node that holds the whole database knows them all.
     fn sizes(&self) -> Vec<(Arc<str>, usize)>;
-    #[cfg(feature = "metrics")]
+    /// The keys of a family with their owners, at most `most`: of all on a node that holds the whole database, otherwise its own.
+    fn owners(&self, family: &str, most: usize) -> Vec<(Arc<str>, NodeId)>;
     fn counts(&self) -> Counts;
 }
 
@@ -112,7 +111,10 @@ impl<P: Peers> Machine for Mesh<P> {
         self.db_sizes()
     }
 
-    #[cfg(feature = "metrics")]
+    fn owners(&self, family: &str, most: usize) -> Vec<(Arc<str>, NodeId)> {
+        self.db_owners(family, most)
+    }
+
     fn counts(&self) -> Counts {
         Self::counts(self)
     }

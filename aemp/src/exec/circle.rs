@@ -38,6 +38,7 @@ use std::{
     time::Duration,
 };
 
+use aemp_codec::PortId;
 use tokio::{
     sync::oneshot,
     task::JoinHandle,
@@ -55,7 +56,7 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(64);
 /// The time limit of a search. A handler that blocks its thread does not answer it.
 const SEARCH: Duration = Duration::from_secs(1);
-/// The greatest number of ports that a search asks.
+/// The greatest number of ports that a search asks, and of calls that are noted of one handler.
 const MOST: usize = 64;
 
 /// A search that has asked what a handler waits for.
@@ -90,6 +91,7 @@ struct Polled {
 thread_local! {
     static POLLED: Cell<Polled> = const { Cell::new(Polled { notes: Notes::None, run: (0, 0) }) };
     static EDGES: RefCell<Vec<Edge>> = const { RefCell::new(Vec::new()) };
+    static SEEN: RefCell<Vec<PortId>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Notes a call that waits. `busy` is true if its port was at work when the message came.
@@ -103,6 +105,18 @@ pub(crate) fn note(busy: bool, edge: impl FnOnce() -> Edge) {
         }),
         Notes::None | Notes::Any(_) => {}
         Notes::Each => EDGES.with_borrow_mut(|edges| edges.push(edge())),
+    }
+}
+
+/// Notes the port of any call that waits, if the handler has been asked.
+#[inline]
+pub(crate) fn see(port: impl FnOnce() -> PortId) {
+    if POLLED.get().notes == Notes::Each {
+        SEEN.with_borrow_mut(|seen| {
+            if seen.len() < MOST {
+                seen.push(port());
+            }
+        });
     }
 }
 
@@ -171,9 +185,17 @@ impl Wake for Counted {
 pub(crate) struct Sight {
     counted: Arc<Counted>,
     edges: Vec<Edge>,
+    run: u64,
+    /// The ports of all calls, also of those that a search does not follow.
+    seen: Vec<PortId>,
 }
 
 impl Sight {
+    /// The number of the handler's run, and the ports whose answers it waits for.
+    pub(crate) fn seen(&self) -> (u64, &[PortId]) {
+        (self.run, &self.seen)
+    }
+
     /// The calls that the handler waits for, if it waits for nothing else, and has not moved since.
     fn calls(&self) -> Option<Vec<&Edge>> {
         let waker = Arc::as_ptr(&self.counted).cast();
@@ -270,17 +292,22 @@ impl Watch {
             task: task.waker().clone(),
             stale: AtomicBool::new(false),
         });
-        let before = EDGES.take();
+        let before = (EDGES.take(), SEEN.take());
         let (polled, _) = {
             let waker = Waker::from(Arc::clone(&counted));
             noting(Notes::Each, self.run, || {
                 handler(&mut Context::from_waker(&waker))
             })
         };
-        let edges = EDGES.replace(before);
+        let (edges, seen) = (EDGES.replace(before.0), SEEN.replace(before.1));
         self.suspect = !edges.is_empty();
         if polled.is_pending() {
-            let sight = Arc::new(Sight { counted, edges });
+            let sight = Arc::new(Sight {
+                counted,
+                edges,
+                run: self.run.1,
+                seen,
+            });
             for asker in asked {
                 // The search may be over.
                 let _ = asker.send(Arc::clone(&sight));

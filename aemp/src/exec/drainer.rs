@@ -48,10 +48,13 @@ impl<'a> Turn<'a> {
         self.seat.next_message(handler);
     }
 
-    /// The counts of the port's type at this seat.
+    /// The counts of the port's type at this seat, if the node counts.
     #[inline]
-    pub(crate) fn tally<P: Port>(&self) -> Tally<'a> {
-        self.seat.tallies.of::<P>()
+    pub(crate) fn tally<P: Port>(&self, scheduler: &Scheduler) -> Tally<'a> {
+        match scheduler.is_counting() {
+            true => self.seat.tallies.of::<P>(),
+            false => Tally::OFF,
+        }
     }
 
     /// Counts a handled message. Returns whether the turn is over.

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-#[cfg(feature = "metrics")]
 use super::tally::Number;
 
 /// The number of quick runs in a row after which a handler counts as quick, and a port may run on its callers' tasks.
@@ -108,7 +107,6 @@ pub struct Record {
     /// The quick runs of the handlers that are not known yet.
     runs: [AtomicU8; HANDLERS + 1],
     /// The number of the type, for its counts.
-    #[cfg(feature = "metrics")]
     number: Number,
 }
 
@@ -122,7 +120,6 @@ impl Record {
             slow: AtomicU32::new(0),
             waits: AtomicU32::new(0),
             runs: [const { AtomicU8::new(0) }; HANDLERS + 1],
-            #[cfg(feature = "metrics")]
             number: Number::new(),
         }
     }
@@ -130,13 +127,11 @@ impl Record {
     /// A record for several types.
     pub(crate) const fn shared() -> Self {
         Self {
-            #[cfg(feature = "metrics")]
             number: Number::shared(),
             ..Self::new()
         }
     }
 
-    #[cfg(feature = "metrics")]
     #[inline]
     pub(crate) fn number(&self) -> &Number {
         &self.number

@@ -18,13 +18,11 @@ use tokio::{
     runtime::{EnterGuard, Handle, RuntimeFlavor},
     sync::Semaphore,
     task::JoinHandle,
-    time::Sleep,
+    time::{Instant, Sleep, sleep_until},
 };
 
 #[cfg(feature = "sim")]
 use super::mortal::Mortal;
-#[cfg(feature = "metrics")]
-use super::tally::Sum;
 use super::{
     drainer,
     pace::Manner,
@@ -32,7 +30,7 @@ use super::{
     ready::{Lane, Ready, Work},
     seat::{self, Mine, Seat},
     stall,
-    tally::Past,
+    tally::{Past, Sum, Switch, Was},
     waiting::rest::Places,
 };
 use crate::{
@@ -61,6 +59,7 @@ struct Shared {
     clockless: AtomicBool,
     seats: SharedLock<Vec<Arc<Seat>>>,
     places: Places,
+    counting: Switch,
     past: Past,
     /// The number of calls that were not handled, because nobody waited for them any more.
     unwanted: AtomicU64,
@@ -102,6 +101,7 @@ impl Scheduler {
             clockless: AtomicBool::new(false),
             seats: SharedLock::default(),
             places: Places::default(),
+            counting: Switch::default(),
             past: Past::default(),
             unwanted: AtomicU64::new(0),
             #[cfg(feature = "sim")]
@@ -234,6 +234,29 @@ impl Scheduler {
         &self.0.places
     }
 
+    /// True if messages and calls are counted.
+    #[inline]
+    pub(crate) fn is_counting(&self) -> bool {
+        self.0.counting.is_on()
+    }
+
+    /// Counts messages and calls from now on for a while. Returns whether they have been counted before.
+    pub(crate) fn count_for_a_while(&self) -> bool {
+        let Was::Off(over) = self.0.counting.hold(Instant::now()) else {
+            return true;
+        };
+        let shared = Arc::downgrade(&self.0);
+        self.spawn(async move {
+            let mut over = Some(over);
+            while let Some(until) = over {
+                sleep_until(until).await;
+                let shared = shared.upgrade();
+                over = shared.and_then(|shared| shared.counting.look(Instant::now()));
+            }
+        });
+        false
+    }
+
     /// The counts that belong to no seat.
     pub(crate) fn past(&self) -> &Past {
         &self.0.past
@@ -245,7 +268,6 @@ impl Scheduler {
     }
 
     /// The counts of all seats, also of those that are gone.
-    #[cfg(feature = "metrics")]
     pub(crate) fn sum(&self) -> Sum {
         // A seat is added to the past under the write lock.
         let seats = self.0.seats.read();
@@ -291,7 +313,7 @@ impl Scheduler {
     }
 
     /// Held by the search for a circle of calls (`circle`).
-    pub(super) fn searches(&self) -> Arc<tokio::sync::Mutex<()>> {
+    pub(crate) fn searches(&self) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(&self.0.searches)
     }
 

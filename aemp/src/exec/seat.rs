@@ -275,7 +275,6 @@ pub(super) fn own(scheduler: usize, made: impl FnOnce(&Arc<Seat>)) -> Option<Min
 }
 
 /// Calls a function with this thread's seat at a scheduler, if that is the one it has used last.
-#[cfg(feature = "metrics")]
 #[inline]
 pub(super) fn with<R>(scheduler: usize, call: impl FnOnce(&Seat) -> R) -> Option<R> {
     let with = OWN.try_with(|own| {

@@ -103,7 +103,7 @@ fn handle_batch<P: Port>(
 ) -> Batch<P::Msg> {
     let mut cx = Cx::new(cell, None);
     let timeless = cell.node().scheduler().is_timeless();
-    let tally = turn.tally::<P>();
+    let tally = turn.tally::<P>(cell.node().scheduler());
     while let Some(mut envelope) = queue.pop() {
         let (mut began, mut large) = (None, false);
         if let Envelope::Unread(kept) = envelope {

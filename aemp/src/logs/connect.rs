@@ -21,7 +21,7 @@ pub(super) fn start(node: &Node, request: Request) -> Result<(), String> {
     let Request { port, level, since } = request;
     let hub = LogLayer::here();
     let hub = hub.ok_or("its program has not added `aemp::logs::layer()` to its subscriber")?;
-    let source = match hub.add(&port, level, since) {
+    let source = match hub.add(node.id(), &port, level, since) {
         Ok(Added::New(source)) => source,
         Ok(Added::Known) => return Ok(()),
         Err(Full(most)) => return Err(format!("{most} ports catch them already")),

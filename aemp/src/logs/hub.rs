@@ -35,6 +35,8 @@ pub(super) const MOST: usize = 256;
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) time: f64,
+    /// The node that has logged it; `None` for a line of the program.
+    pub(super) by: Option<NodeId>,
     pub(super) level: LogLevel,
     pub(super) target: String,
     pub(super) text: String,
@@ -72,6 +74,10 @@ struct History {
 #[derive(Debug)]
 struct Catcher {
     id: u64,
+    /// The node of this process that passes the lines on.
+    of: NodeId,
+    /// True for the first of the catchers of one port, which gets the lines of the program.
+    is_first: bool,
     port: PortId,
     level: LogLevel,
     lines: Queue<Arc<Line>>,
@@ -132,8 +138,9 @@ impl Hub {
         let line = Arc::new(line);
         let mut woken = Vec::new();
         let mut lines = self.lines();
-        for catcher in &mut lines.catchers {
-            if line.level > catcher.level {
+        let takers = lines.takers(&line);
+        for (catcher, takes) in lines.catchers.iter_mut().zip(takers) {
+            if !takes {
                 continue;
             }
             if catcher.lines.is_empty() {
@@ -152,25 +159,33 @@ impl Hub {
         }
     }
 
-    /// Adds a port that gets lines from now on, and those of the last `since` seconds that the history has.
+    /// Adds a port that gets the lines of this node and of the program from now on, and those of the last `since` seconds that the
+    /// history has. A process may have several nodes: then the port gets the lines of the program from one of them.
     pub(super) fn add(
         self: &Arc<Self>,
+        of: &NodeId,
         port: &PortId,
         level: LogLevel,
         since: f64,
     ) -> Result<Added, Full> {
         let mut lines = self.lines();
-        if let Some(catcher) = lines.catchers.iter_mut().find(|it| it.port == *port) {
+        let mut same = lines.catchers.iter_mut().filter(|it| it.port == *port);
+        if let Some(catcher) = same.find(|it| it.of == *of) {
             catcher.level = level;
             drop(lines);
             self.tell_wanted();
             return Ok(Added::Known);
         }
-        lines.check(&port.node_id())?;
+        let is_first = lines.catchers.iter().all(|it| it.port != *port);
+        if is_first {
+            lines.check(&port.node_id())?;
+        }
         lines.last_id += 1;
         let (id, ready) = (lines.last_id, Arc::new(Notify::new()));
         let mut catcher = Catcher {
             id,
+            of: of.clone(),
+            is_first,
             port: port.clone(),
             level,
             lines: Queue::new(WAITING),
@@ -181,6 +196,11 @@ impl Hub {
             .history
             .iter()
             .flat_map(|history| history.lines.iter());
+        let is_for = |line: &Line| match &line.by {
+            Some(by) => by == of,
+            None => is_first,
+        };
+        let history = history.filter(|line| is_for(line));
         for line in history.filter(|line| line.time >= from && line.level <= level) {
             catcher.lines.push(Arc::clone(line));
         }
@@ -207,6 +227,17 @@ impl Hub {
 }
 
 impl Lines {
+    /// For each catcher, whether it gets the line. A line of a node goes to the catcher of that node, or to the first if there is none.
+    fn takers(&self, line: &Line) -> Vec<bool> {
+        let is_by = |catcher: &Catcher| line.by.as_ref() == Some(&catcher.of);
+        let has_own = |port: &PortId| self.catchers.iter().any(|it| it.port == *port && is_by(it));
+        let takes = |catcher: &Catcher| {
+            line.level <= catcher.level
+                && (is_by(catcher) || catcher.is_first && !has_own(&catcher.port))
+        };
+        self.catchers.iter().map(takes).collect()
+    }
+
     fn wanted(&self) -> LevelFilter {
         let catchers = self.catchers.iter().map(|catcher| catcher.level.filter());
         let history = self.history.iter().map(|history| history.level.filter());
@@ -214,10 +245,11 @@ impl Lines {
     }
 
     fn check(&self, node: &NodeId) -> Result<(), Full> {
+        let ports = || self.catchers.iter().filter(|catcher| catcher.is_first);
         let of_node = |catcher: &&Catcher| catcher.port.node() == node.as_str();
-        let full = if self.catchers.len() >= MOST {
+        let full = if ports().count() >= MOST {
             MOST
-        } else if self.catchers.iter().filter(of_node).count() >= MOST_OF_NODE {
+        } else if ports().filter(of_node).count() >= MOST_OF_NODE {
             MOST_OF_NODE
         } else {
             return Ok(());
@@ -259,7 +291,13 @@ impl Drop for Source {
     fn drop(&mut self) {
         let mut lines = self.hub.lines();
         let place = lines.catchers.iter().position(|it| it.id == self.id);
-        let _catcher = place.map(|place| lines.catchers.swap_remove(place));
+        let catcher = place.map(|place| lines.catchers.swap_remove(place));
+        if let Some(gone) = catcher.as_ref().filter(|catcher| catcher.is_first) {
+            let mut others = lines.catchers.iter_mut();
+            if let Some(next) = others.find(|it| it.port == gone.port) {
+                next.is_first = true;
+            }
+        }
         drop(lines);
         self.hub.tell_wanted();
     }
@@ -285,9 +323,14 @@ mod tests {
         PortId::parse(id).unwrap()
     }
 
+    fn node(id: &str) -> NodeId {
+        NodeId::new(id).unwrap()
+    }
+
     fn line(level: LogLevel, text: &str, age: f64) -> Line {
         Line {
             time: now() - age,
+            by: None,
             level,
             target: "t".into(),
             text: text.into(),
@@ -295,7 +338,7 @@ mod tests {
     }
 
     fn added(hub: &Arc<Hub>, id: &str, level: LogLevel, since: f64) -> Source {
-        match hub.add(&port(id), level, since) {
+        match hub.add(&node("here"), &port(id), level, since) {
             Ok(Added::New(source)) => source,
             other => panic!("{other:?}"),
         }
@@ -329,7 +372,7 @@ mod tests {
         drop(all);
         assert_eq!(hub.wanted(), LevelFilter::ERROR);
         assert!(matches!(
-            hub.add(&port("a#1"), LogLevel::Info, 0.0),
+            hub.add(&node("here"), &port("a#1"), LogLevel::Info, 0.0),
             Ok(Added::Known)
         ));
         assert_eq!(
@@ -372,6 +415,46 @@ mod tests {
         assert_eq!(of("a#4", LogLevel::Warn, f64::NAN), Vec::<String>::new());
     }
 
+    /// The nodes of one process have one hub.
+    #[test]
+    fn each_node_passes_its_own_lines_on() {
+        let hub = Hub::new(Some((LogLevel::Info, 100)));
+        let say = |by: Option<&str>, text: &str| {
+            let by = by.map(node);
+            let line = line(LogLevel::Info, text, 0.0);
+            hub.push(Line { by, ..line });
+        };
+        say(Some("here"), "early");
+        say(Some("there"), "early");
+        say(None, "early program");
+        let add = |of: &str, since| {
+            let added = hub.add(&node(of), &port("a#1"), LogLevel::Info, since);
+            let Ok(Added::New(source)) = added else {
+                panic!("it is new")
+            };
+            source
+        };
+        let (here, there) = (add("here", 9.0), add("there", 9.0));
+        assert_eq!(
+            (texts(&here), texts(&there)),
+            (
+                vec!["early".into(), "early program".into()],
+                vec!["early".into()]
+            )
+        );
+        for by in [Some("here"), Some("there"), Some("other"), None] {
+            say(by, by.unwrap_or("program"));
+        }
+        assert_eq!(texts(&here), ["here", "other", "program"]);
+        assert_eq!(texts(&there), ["there"]);
+        let again = hub.add(&node("there"), &port("a#1"), LogLevel::Info, 0.0);
+        assert!(matches!(again, Ok(Added::Known)));
+        // The program is heard as long as one of them passes lines on.
+        drop(here);
+        say(None, "program");
+        assert_eq!(texts(&there), ["program"]);
+    }
+
     #[test]
     fn there_are_not_too_many_catchers() {
         let hub = Hub::new(None);
@@ -379,14 +462,17 @@ mod tests {
         for n in 0..MOST_OF_NODE {
             sources.push(added(&hub, &format!("a#{n}"), LogLevel::Info, 0.0));
         }
-        let more = hub.add(&port("a#more"), LogLevel::Info, 0.0);
+        let more = hub.add(&node("here"), &port("a#more"), LogLevel::Info, 0.0);
         assert_eq!(more.unwrap_err(), Full(MOST_OF_NODE));
         for n in MOST_OF_NODE..MOST {
             sources.push(added(&hub, &format!("n{n}#port"), LogLevel::Info, 0.0));
         }
-        let more = hub.add(&port("b#more"), LogLevel::Info, 0.0);
+        let more = hub.add(&node("here"), &port("b#more"), LogLevel::Info, 0.0);
         assert_eq!(more.unwrap_err(), Full(MOST));
         sources.pop();
-        assert!(hub.add(&port("b#more"), LogLevel::Info, 0.0).is_ok());
+        assert!(
+            hub.add(&node("here"), &port("b#more"), LogLevel::Info, 0.0)
+                .is_ok()
+        );
     }
 }

@@ -24,7 +24,9 @@ use super::{
 };
 use crate::{
     bounded::{Bounded, cut},
-    guard, passing,
+    guard,
+    node::log::speaker,
+    passing,
 };
 
 /// The targets of lines that are never passed on: lines of other nodes, and message traces, each of which would cause
@@ -147,6 +149,7 @@ fn line(event: &Event<'_>) -> Line {
     }
     Line {
         time: now(),
+        by: speaker(),
         level: LogLevel::from(*metadata.level()),
         target,
         text: cut(text.trim_start(), MOST_TEXT),
@@ -205,7 +208,9 @@ mod tests {
         let hint = || Filter::<Registry>::max_level_hint(&filter);
         assert_eq!(hint(), Some(LevelFilter::OFF));
         let port = PortId::parse("far#port").unwrap();
-        let source = hub.add(&port, LogLevel::Debug, 0.0).unwrap();
+        let source = hub
+            .add(&port.node_id(), &port, LogLevel::Debug, 0.0)
+            .unwrap();
         assert_eq!(hint(), Some(LevelFilter::DEBUG));
         drop(source);
         assert_eq!(hint(), Some(LevelFilter::OFF));

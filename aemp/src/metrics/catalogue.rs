@@ -44,7 +44,7 @@ catalogue! {
     LONGEST_QUEUE = Gauge "aemp_longest_queue_messages" ["type"] "The length of the longest queue";
     QUEUES = Histogram "aemp_queue_messages" ["type"] "The lengths of queues; each collection adds one observation for each port";
     CALLS = Counter "aemp_calls_total" ["target", "outcome"] "Calls that have ended, to ports of this node (local) and of others (remote)";
-    CALL = Histogram "aemp_call_seconds" ["target", "outcome"] "The times of calls; those of local ones are estimated from each 128th call";
+    CALL = Histogram "aemp_call_seconds" ["target", "outcome"] "The times of calls; those of quick local ones are estimated from each 128th call";
     WORKERS = Gauge "aemp_workers" [] "Worker threads of the node's runtime";
     BUSY = Gauge "aemp_busy_threads" ["kind"] "Threads that run a handler: workers, and threads for blocking ports";
     WAITING = Gauge "aemp_ready_ports" [] "Ports with messages that wait for a worker";

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Node, Readiness, Shown,
-    exec::tally::{self, CallEnd, HandlerSum, OTHER, Times},
+    exec::tally::{self, CallEnd, HandlerSum, KINDS, OTHER, Sum, Times},
     node::inspect,
 };
 
@@ -61,22 +61,34 @@ fn level(description: &'static Description, level: f64) -> Metric {
     single(description, Reading::Level(level))
 }
 
+/// The number of bounds of a histogram of times: every second one of the tally, because each is a series of its own.
+const TIMES: usize = tally::BOUNDS.len().div_ceil(2);
+
 /// A histogram of times.
 fn classes(times: &Times) -> Reading {
-    static SECONDS: [f64; tally::BOUNDS.len()] = {
-        let mut seconds = [0.0; tally::BOUNDS.len()];
+    static SECONDS: [f64; TIMES] = {
+        let mut seconds = [0.0; TIMES];
         let mut at = 0;
         while at < seconds.len() {
-            seconds[at] = tally::BOUNDS[at] as f64 / 1e9;
+            seconds[at] = tally::BOUNDS[2 * at] as f64 / 1e9;
             at += 1;
         }
         seconds
     };
     Reading::Classes {
         bounds: &SECONDS,
-        counts: times.classes.to_vec(),
+        counts: pairs(&times.classes),
         sum: Duration::from_nanos(times.nanos).as_secs_f64(),
     }
+}
+
+/// The classes between the bounds that are kept. The first and the last class are alone.
+fn pairs(classes: &[u64]) -> Vec<u64> {
+    let Some((first, rest)) = classes.split_first() else {
+        return Vec::new();
+    };
+    let rest = rest.chunks(2).map(|pair| pair.iter().sum());
+    std::iter::once(*first).chain(rest).collect()
 }
 
 impl Collector {
@@ -92,8 +104,9 @@ impl Collector {
         let began = Instant::now();
         let mut metrics = about(node);
         metrics.extend(types.metrics(&mut self.lengths));
-        metrics.extend(lives(node));
-        metrics.extend(handled(node));
+        let sum = node.scheduler().sum();
+        metrics.extend(lives(node, &sum));
+        metrics.extend(handled(&sum));
         metrics.extend(executor(node));
         metrics.extend(self.network(node));
         metrics.extend(database(node));
@@ -142,10 +155,10 @@ fn about(node: &Node) -> Vec<Metric> {
     ]
 }
 
-fn lives(node: &Node) -> Vec<Metric> {
+fn lives(node: &Node, sum: &Sum) -> Vec<Metric> {
     let past = node.scheduler().past();
     let mut died = metric(&catalogue::DIED);
-    let deaths = past.deaths();
+    let deaths = KINDS.into_iter().zip(sum.deaths());
     died.samples
         .extend(deaths.map(|(kind, deaths)| sample([kind], Reading::Count(deaths))));
     vec![
@@ -157,16 +170,13 @@ fn lives(node: &Node) -> Vec<Metric> {
 }
 
 /// Messages and calls.
-fn handled(node: &Node) -> [Metric; 5] {
-    let sum = node.scheduler().sum();
+fn handled(sum: &Sum) -> [Metric; 5] {
     let mut handlers = BTreeMap::<(String, &'static str), HandlerSum>::new();
     for (number, of_type) in &sum.types {
-        for (place, handler) in of_type.iter().enumerate() {
+        for (place, handler) in of_type.handlers.iter().enumerate() {
             // Two types with the same name are one.
             let of_name = handlers.entry(tally::named(*number, place)).or_default();
-            of_name.handled += handler.handled;
-            of_name.unwanted += handler.unwanted;
-            of_name.times.add(&handler.times);
+            of_name.add(handler);
         }
     }
     let all = [
@@ -275,6 +285,21 @@ fn family_samples<'a>(families: impl Iterator<Item = (&'a str, u64)>) -> Vec<Sam
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_classes_of_times_are_paired() {
+        let mut times = Times::default();
+        for nanos in [1000, 2000, 4000, 5000, 16_777_216_000, u64::MAX / 2] {
+            times.count(1, nanos);
+        }
+        let Reading::Classes { bounds, counts, .. } = classes(&times) else {
+            panic!("it is a histogram");
+        };
+        assert_eq!((bounds.len(), counts.len()), (13, 14));
+        assert_eq!((bounds[0], bounds[1]), (1e-6, 4e-6));
+        assert!((bounds[12] - 16.777_216).abs() < 1e-9);
+        assert_eq!((&counts[..3], &counts[12..]), (&[1, 2, 1][..], &[1, 1][..]));
+    }
 
     /// Any node can set entries in any family.
     #[test]

@@ -12,10 +12,10 @@ use tokio::{
 use super::{
     Terms,
     machine::{Machine, Settings},
-    task::{Order, Task, Watched},
+    task::{Order, Task},
     view,
 };
-use crate::{DbError, Node, PortRef, Reason, guard, lock::Lock};
+use crate::{DbError, Node, PortRef, Reason, guard, lock::Lock, port::Watched};
 use aemp_proto::global::check_family;
 
 /// The kind of the reason with which a port dies that has lost its name.

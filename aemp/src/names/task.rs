@@ -10,10 +10,7 @@ use std::{
 };
 
 use aemp_codec::{PortId, Value};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     claim::{ClaimEnd, ClaimState, Shared, lost},
@@ -21,8 +18,9 @@ use super::{
     view::Entry,
 };
 use crate::{
-    Monitor, Node, Reason,
+    Node,
     db::{DbGuard, FamilyEvent, Role, Watch},
+    port::Watched,
 };
 
 /// An order of the owner of a claim.
@@ -49,27 +47,6 @@ pub(super) struct Task {
     pub(super) linked: bool,
     pub(super) kept: bool,
     pub(super) entry: Option<DbGuard>,
-}
-
-/// A port that is monitored.
-pub(super) struct Watched {
-    port: PortId,
-    died: oneshot::Receiver<Reason>,
-    _monitor: Monitor,
-}
-
-impl Watched {
-    pub(super) fn new(node: &Node, port: PortId) -> Self {
-        let (tell, died) = oneshot::channel();
-        let monitor = node.mon(&port, move |reason| {
-            let _ = tell.send(reason.clone());
-        });
-        Self {
-            port,
-            died,
-            _monitor: monitor,
-        }
-    }
 }
 
 /// The changes of the claims in an event of their family.

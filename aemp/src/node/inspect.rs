@@ -22,9 +22,9 @@
 //! # On the wire
 //!
 //! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of the [protocol](aemp_proto::protocol::requests#the-fixed-requests). WHAT
-//! is `"node"`, `"connections"`, `"ports"`, `"families"` or `"functions"`, or an array of that text and a map of options, of which there are
-//! two: `{"most": N, "kind": TYPE}`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
-//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`] or [`Functions`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
+//! is `"node"`, `"connections"`, `"ports"`, `"families"`, `"functions"`, `"owners"`, `"counts"` or `"waits"`, or an array of that text and a map of options, of which there are
+//! two: `{"most": N, "kind": TYPE}`. TYPE is a type of ports for `"ports"`, and a family for `"owners"`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
+//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`], [`Functions`], [`Owners`], [`Counts`] or [`Waits`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
 //!
 //! A reference node does not know the request and would only log it. So it is sent only after `can` has answered that
 //! the request is known. Otherwise the caller gets [`InspectError::Unknown`]. (A reference node that has got the
@@ -34,12 +34,20 @@
 //! An inspection changes nothing, so every authenticated peer may do it, in secure mode as well. If
 //! [`allow`](crate::NodeBuilder::allow) lists the permitted functions and `inspect` is not among them, the answer is
 //! an error text. An answer is bounded: by default it lists at most [`MOST`] ports, connections or families, together
-//! with their number. A node counts its ports for one question at a time, and in small steps.
+//! with their number. A node counts its ports for one question at a time, and in small steps. An answer that took the node more than 10 ms is given
+//! out again until a hundred times that has passed. So inspections cost a node at most about a hundredth of a worker for each kind of
+//! question, and the answers of a node with a million ports may be some seconds old.
 
+mod activity;
 mod answer;
+mod counts;
 mod error;
 mod info;
 mod ports;
+#[cfg(all(test, feature = "json"))]
+mod tests;
+mod throttle;
+mod waits;
 
 use std::fmt;
 
@@ -48,11 +56,14 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 #[cfg(feature = "metrics")]
-pub(crate) use self::{answer::link, ports::visit};
+pub(crate) use self::answer::link;
+pub(crate) use self::ports::visit;
+use self::throttle::Kept;
 pub use self::{
+    activity::{CallCounts, Counts, HandlerCounts, Times, TypeCounts, WaitInfo, Waits},
     error::InspectError,
     info::{
-        ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, NodeInfo,
+        ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, NodeInfo, Owners,
         PortInfo, PortTypeInfo, Ports, Role, SeedFailure, SeedFailureKind, SeedInfo, Traffic,
     },
 };
@@ -68,14 +79,17 @@ pub const MOST: usize = 1000;
 pub(super) struct Inspection {
     started: Instant,
     /// Held while the ports are counted.
-    turn: tokio::sync::Mutex<()>,
+    ports: tokio::sync::Mutex<Kept<(usize, Option<String>), Ports>>,
+    /// Held while the waiting handlers are asked.
+    waits: tokio::sync::Mutex<Kept<usize, Waits>>,
 }
 
 impl Inspection {
     pub(super) fn new() -> Self {
         Self {
             started: Instant::now(),
-            turn: tokio::sync::Mutex::new(()),
+            ports: tokio::sync::Mutex::default(),
+            waits: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -183,6 +197,19 @@ impl Inspect {
         self.ask("families").await
     }
 
+    /// The owners of the keys of a family, as far as the node knows them.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`]; `Refused` from a node of an older version.
+    pub async fn owners(&self, family: &str) -> Result<Owners, InspectError> {
+        if self.is_own() {
+            return Ok(self.node.owners(family, self.limit()));
+        }
+        let of = self.clone().of_kind(family);
+        of.ask("owners").await
+    }
+
     /// The functions that can be spawned and called on the node.
     ///
     /// # Errors
@@ -193,6 +220,40 @@ impl Inspect {
             return Ok(self.node.functions());
         }
         self.ask("functions").await
+    }
+
+    /// The node's counts: messages, calls and their times by type and handler, deaths, restarts.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = aemp::Node::local()?;
+    /// node.empty_port().kill(vec!["die".into(), "an example".into()]);
+    /// # tokio::task::yield_now().await;
+    /// let counts = node.inspect(node.id()).counts().await?;
+    /// assert_eq!(counts.types[0].died["die"], 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`]; `Refused` from a node of an older version.
+    pub async fn counts(&self) -> Result<Counts, InspectError> {
+        if self.is_own() {
+            return Ok(self.node.counts(self.limit()));
+        }
+        self.ask("counts").await
+    }
+
+    /// The node's handlers that wait for calls.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`]; `Refused` from a node of an older version.
+    pub async fn waits(&self) -> Result<Waits, InspectError> {
+        if self.is_own() {
+            return Ok(waits::find(&self.node, self.limit()).await);
+        }
+        self.ask("waits").await
     }
 
     fn is_own(&self) -> bool {

@@ -4,6 +4,9 @@
 //! clocks and ports do not wait for it. Lines that a subscriber causes while it is called are lost: a subscriber that
 //! sends each line to another node would otherwise never end.
 
+use std::cell::RefCell;
+
+use aemp_codec::NodeId;
 use tracing::level_filters::LevelFilter;
 
 use super::Node;
@@ -12,6 +15,17 @@ use aemp_proto::mesh::Level;
 
 /// The number of lines that may wait for a subscriber. Further lines are lost.
 const MOST: usize = 1024;
+
+thread_local! {
+    /// The node whose line a subscriber is being told.
+    static SPEAKER: RefCell<Option<NodeId>> = const { RefCell::new(None) };
+}
+
+/// The node whose line the subscriber of this thread is being told. A process may have several nodes, and one subscriber.
+#[cfg(feature = "logs")]
+pub(crate) fn speaker() -> Option<NodeId> {
+    SPEAKER.with_borrow(Clone::clone)
+}
 
 /// A line of this node's own log.
 #[derive(Debug)]
@@ -65,7 +79,12 @@ impl Node {
         if !line.is_wanted() || guard::is_logging() {
             return;
         }
-        let emit = move || guard::log(|| line.emit());
+        let id = self.id().clone();
+        let emit = move || {
+            let before = SPEAKER.replace(Some(id));
+            guard::log(|| line.emit());
+            SPEAKER.set(before);
+        };
         if self.life().is_over() {
             return emit();
         }

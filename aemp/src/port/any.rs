@@ -41,6 +41,9 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The speed that the handlers of this port type have shown.
     fn record(&self) -> &'static Record;
 
+    /// The number of the port's type, for counts.
+    fn tally_number(&self) -> u32;
+
     /// The way in which the port is to be run.
     fn manner(&self) -> Manner {
         Manner::Unknown
@@ -120,6 +123,11 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The reason, if the port is dying or dead, or has been stopped.
     fn died(&self) -> Option<Reason>;
 
+    /// True if a kill or a stop is known to be queued, or the port is dying or dead.
+    fn is_ending(&self) -> bool {
+        self.died().is_some()
+    }
+
     /// The number of queued messages.
     fn queue_len(&self) -> usize;
 
@@ -161,6 +169,8 @@ pub(crate) struct Counts {
     /// The messages in its queue, without the batch that it is handling.
     pub(crate) queued: usize,
     pub(crate) monitors: usize,
+    /// True if an async handler waits, and can be asked for its calls.
+    pub(crate) waits: bool,
 }
 
 impl dyn AnyPort + '_ {

@@ -42,13 +42,12 @@ use super::{
     queue::Pushed,
     slot::{Outcome, Slot},
 };
-#[cfg(feature = "metrics")]
-use crate::exec::tally::CallEnd;
 use crate::{
     CallError, Node, Sent,
     exec::{
         circle::{self, Edge},
         drainer, scheduler,
+        tally::{CallEnd, Called},
     },
     message::Message,
 };
@@ -172,13 +171,16 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
     }
 
     fn send(&mut self, message: M) -> Result<(), CallError> {
-        let is_far = matches!(self.handle.to, To::Far(_));
-        self.waiting.meter.begin(is_far);
+        let handler = message.handler();
+        let meter = &mut self.waiting.meter;
+        meter.begin(self.handle.node(), || match &self.handle.to {
+            To::Local(port) => Called::here(&**port, handler),
+            To::Far(_) => Called::of::<M>(true, handler),
+        });
         self.waiting.begin(self.handle.node())?;
+        self.sending.handler = handler;
         match &self.handle.to {
             To::Local(port) => {
-                let handler = message.handler();
-                self.sending.handler = handler;
                 match port.push(message) {
                     // With a time limit the handler must not run in place, because it could run past the limit.
                     Pushed::Wake if self.waiting.limit.is_none() => {
@@ -187,6 +189,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
                     Pushed::Wake => scheduler::schedule(upcast(port)),
                     Pushed::Queued | Pushed::Backlog => {
                         self.sending.busy = true;
+                        self.waiting.meter.waits();
                         self.sending.run = circle::run_of(&*core(port));
                     }
                     Pushed::Dead => return Err(CallError::Died(upcast(port).epitaph())),
@@ -210,6 +213,7 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
 
     /// Notes that the call waits, for the handler that is being polled.
     fn note(&self) {
+        circle::see(|| self.handle.id());
         let To::Local(port) = &self.handle.to else {
             return;
         };
@@ -301,7 +305,6 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
 
 impl<M: Message, T> Unpin for Call<M, T> {}
 
-#[cfg(feature = "metrics")]
 impl<M: Message, T> Drop for Call<M, T> {
     fn drop(&mut self) {
         self.waiting.meter.end(self.handle.node(), CallEnd::Dropped);

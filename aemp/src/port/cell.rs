@@ -104,7 +104,7 @@ impl<P: Port> Inner<P> {
         }
     }
 
-    /// True if a kill or a stop is queued. Known of port types with urgent messages.
+    /// True if a kill or a stop is queued. Always known of port types with urgent messages; of others if the port was not idle then.
     fn is_ending(&self) -> bool {
         let extras = self.extras.as_ref();
         extras.is_some_and(|extras| extras.killed.is_some() || extras.is_stopping())

@@ -17,7 +17,12 @@ use super::{
     extras::{Extras, Kept},
     queue::Queue,
 };
-use crate::{Node, Reason, exec::current, guard, message::Port};
+use crate::{
+    Node, Reason,
+    exec::{current, tally},
+    guard,
+    message::Port,
+};
 
 /// Ends a port whose init function has failed.
 pub(crate) fn die_unborn<P: Port>(cell: &Arc<Cell<P>>, reason: &Reason) {
@@ -68,7 +73,7 @@ pub(crate) fn begin<P: Port>(
     // The port is uncounted before its messages are dropped, so that their senders find it uncounted.
     if begun.is_some() {
         cell.node().retire(cell.number());
-        cell.node().scheduler().past().died(reason);
+        tally::died::<P>(cell.node(), reason);
     }
     drop_queue(taken);
     let (queue, idle, extras) = begun?;

@@ -227,6 +227,10 @@ impl<M: 'static> AnyPort for Holder<M> {
         self.0.record()
     }
 
+    fn tally_number(&self) -> u32 {
+        self.0.tally_number()
+    }
+
     fn manner(&self) -> Manner {
         self.0.manner()
     }
@@ -293,6 +297,10 @@ impl<M: 'static> AnyPort for Holder<M> {
 
     fn died(&self) -> Option<Reason> {
         self.0.died()
+    }
+
+    fn is_ending(&self) -> bool {
+        self.0.is_ending()
     }
 
     fn queue_len(&self) -> usize {

@@ -19,11 +19,12 @@ use aemp_codec::PortId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser::SerializeTuple};
 use tokio::sync::{Notify, oneshot};
 
-use self::task::{Task, Watched};
+use self::task::Task;
 use super::{ChildError, SupervisorMsg, SupervisorRef};
 use crate::{
-    Call, CallError, Handle, HandleError, Node, PortRef, Reason, guard, lock::Lock,
-    port::handle::decoding_node,
+    Call, CallError, Handle, HandleError, Node, PortRef, Reason, guard,
+    lock::Lock,
+    port::{Watched, handle::decoding_node},
 };
 
 /// A handle that follows a child of a supervisor through its incarnations, or a name of the network from port to port,

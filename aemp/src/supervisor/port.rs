@@ -17,15 +17,15 @@ use std::{
 };
 
 use aemp_codec::PortId;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use super::{
-    Child, ChildError, ChildInfo, Incarnation, SHUTDOWN, Strategy,
+    Alarm, Child, ChildError, ChildInfo, Incarnation, SHUTDOWN, Strategy,
     machine::{Command, Key, Machine, Run},
     order::{Born, Lifeline, Order, What},
     spec::Make,
 };
-use crate::{Cx, Local, Node, Reason, Reply, Timer, guard, lock::Lock, port};
+use crate::{Cx, Local, Node, Reason, Reply, guard, lock::Lock, port};
 
 /// The number of callers that may wait for the same thing. Other nodes decide how many there are.
 const MOST_WAITING: usize = 16_384;
@@ -34,7 +34,7 @@ const MOST_WAITING: usize = 16_384;
 #[doc(alias = "gen_server")]
 pub struct Supervisor {
     node: Node,
-    origin: Option<Instant>,
+    alarm: Alarm,
     machine: Machine,
     members: BTreeMap<Key, Member>,
     names: HashMap<Arc<str>, Key>,
@@ -43,7 +43,6 @@ pub struct Supervisor {
     /// The number of the last incarnation that was begun or ended.
     news: u64,
     tree: Arc<Tree>,
-    timer: Option<(Duration, Option<Timer>)>,
     ready: Readiness,
     ending: Vec<Reply<()>>,
 }
@@ -116,14 +115,13 @@ impl Supervisor {
         let seed = u64::from_le_bytes(seed);
         let mut supervisor = Self {
             node: node.clone(),
-            origin: None,
+            alarm: Alarm::new(node),
             machine: Machine::new(strategy, most, period, seed),
             members: BTreeMap::new(),
             names: HashMap::new(),
             waiting: HashMap::new(),
             news: 0,
             tree: Arc::default(),
-            timer: None,
             ready: Readiness::Awaited(Vec::new()),
             ending: Vec::new(),
         };
@@ -161,9 +159,7 @@ impl Supervisor {
     }
 
     fn now(&mut self) -> Duration {
-        let _runtime = self.node.scheduler().enter();
-        let origin = *self.origin.get_or_insert_with(Instant::now);
-        self.node.place().since(origin)
+        self.alarm.now()
     }
 
     /// Carries out the commands of the machine, and those that come of it.
@@ -181,28 +177,9 @@ impl Supervisor {
             .scheduler()
             .past()
             .restarted(self.machine.take_restarts());
-        self.set_timer(cx);
-    }
-
-    fn set_timer(&mut self, cx: &Cx<'_>) {
-        let deadline = self.machine.deadline();
-        if self.timer.as_ref().map(|(due, _)| *due) == deadline {
-            return;
-        }
-        if let Some((_, Some(timer))) = self.timer.take() {
-            timer.cancel();
-        }
-        if let (Some(due), Some(me)) = (deadline, cx.me::<SupervisorRef>()) {
-            let pause = due.saturating_sub(self.now());
+        if let Some(me) = cx.me::<SupervisorRef>() {
             let tick = move || drop(me.tell(What::Tick));
-            // A timer takes a millisecond at least.
-            let timer = if pause.is_zero() {
-                tick();
-                None
-            } else {
-                Some(cx.after(pause, move |_| tick()))
-            };
-            self.timer = Some((due, timer));
+            self.alarm.set(cx, self.machine.deadline(), tick);
         }
     }
 
@@ -412,7 +389,7 @@ impl Supervisor {
         match order.0.0 {
             What::Begin => self.machine.begin(now),
             What::Tick => {
-                self.timer = None;
+                self.alarm.rang();
                 self.machine.timeout(now);
             }
             What::Made { key, run, made } => {

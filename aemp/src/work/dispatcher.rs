@@ -7,7 +7,6 @@ use std::{
 };
 
 use aemp_codec::{PortId, Value, to_value};
-use tokio::time::Instant;
 
 use super::{
     SubmitterRef, WorkerRef,
@@ -16,8 +15,8 @@ use super::{
     wire::{End, JobId, Outcome, Refusal, Submission},
 };
 use crate::{
-    Cx, Local, Monitor, Node, Reason, Reply, Sent, Timer, port,
-    supervisor::{self},
+    Cx, Local, Monitor, Node, Reason, Reply, Sent, port,
+    supervisor::{self, Alarm},
 };
 
 /// The number of submitters, and that of workers. Other nodes decide how many there are.
@@ -28,9 +27,8 @@ const MOST_MEMBERS: usize = 16_384;
 #[doc(alias = "queue")]
 pub struct Dispatcher {
     node: Node,
-    origin: Option<Instant>,
+    alarm: Alarm,
     machine: Machine,
-    timer: Option<(Duration, Timer)>,
     submitters: BTreeMap<Member, Known<SubmitterRef>>,
     workers: BTreeMap<Member, Known<WorkerRef>>,
     numbers: HashMap<PortId, Member>,
@@ -70,9 +68,8 @@ impl Dispatcher {
     ) -> Self {
         Self {
             node: node.clone(),
-            origin: None,
+            alarm: Alarm::new(node),
             machine,
-            timer: None,
             submitters: BTreeMap::new(),
             workers: BTreeMap::new(),
             numbers: HashMap::new(),
@@ -84,9 +81,7 @@ impl Dispatcher {
     }
 
     fn now(&mut self) -> Duration {
-        let _runtime = self.node.scheduler().enter();
-        let origin = *self.origin.get_or_insert_with(Instant::now);
-        self.node.place().since(origin)
+        self.alarm.now()
     }
 
     /// Carries out the commands of the machine, and those that come of it.
@@ -100,23 +95,9 @@ impl Dispatcher {
                 self.obey(cx, command);
             }
         }
-        self.set_timer(cx);
-    }
-
-    fn set_timer(&mut self, cx: &Cx<'_>) {
-        let deadline = self.machine.deadline();
-        if self.timer.as_ref().map(|(due, _)| *due) == deadline {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            timer.cancel();
-        }
-        if let Some(due) = deadline {
-            let pause = due.saturating_sub(self.now());
-            let me = cx.handle_of(self);
-            let timer = cx.after(pause, move |_| drop(me.event(Local(Event::Tick))));
-            self.timer = Some((due, timer));
-        }
+        let me = cx.handle_of(self);
+        let tick = move || drop(me.event(Local(Event::Tick)));
+        self.alarm.set(cx, self.machine.deadline(), tick);
     }
 
     fn obey(&mut self, cx: &mut Cx<'_>, command: Command) {
@@ -331,7 +312,7 @@ impl Dispatcher {
         let now = self.now();
         match event.0 {
             Event::Tick => {
-                self.timer = None;
+                self.alarm.rang();
                 self.machine.timeout(now);
             }
             Event::Register(rank) => {

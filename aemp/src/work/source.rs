@@ -134,7 +134,7 @@ impl Dispatchers {
             return false;
         }
         self.sessions.remove(port);
-        if is_loss(reason) {
+        if reason.is_loss() {
             self.away.insert(port.clone());
         } else {
             self.leave_out(port);
@@ -153,9 +153,4 @@ impl Dispatchers {
     pub(super) fn retry(&mut self) {
         self.away.clear();
     }
-}
-
-/// True if a node or a connection was lost, so that the port may live.
-pub(super) fn is_loss(reason: &Reason) -> bool {
-    reason.kind() == "transport_error"
 }

@@ -10,7 +10,7 @@ use aemp_codec::{PortId, Value};
 use super::{
     JobError,
     machine::WINDOW,
-    source::{Dispatchers, Kind, RETRY, Source, in_order, is_loss},
+    source::{Dispatchers, Kind, RETRY, Source, in_order},
     ticket::Stub,
     wire::{End, Payload, Refusal, Submission},
 };
@@ -210,7 +210,7 @@ impl Submitter {
         for number in cancelled {
             self.end(number, Err(JobError::Cancelled));
         }
-        if is_loss(&reason) {
+        if reason.is_loss() {
             let me = cx.handle_of(self);
             cx.after(RETRY, move |_| drop(me.tell(What::Retry)));
         } else if self.watch.is_none() {

@@ -15,7 +15,7 @@ use super::{
     attempt::{Task, Work, work},
     dispatcher::unsent,
     machine::MOST_ROOM,
-    source::{Dispatchers, Kind, RETRY, in_order, is_loss},
+    source::{Dispatchers, Kind, RETRY, in_order},
     wire::{Assignment, Outcome},
 };
 use crate::{Cx, DbError, Local, Node, Reason, Reply, db::DbMonitor, port, supervisor};
@@ -236,7 +236,7 @@ impl Worker {
                 running.cancel = None;
             }
         }
-        if is_loss(reason) {
+        if reason.is_loss() {
             let me = cx.handle_of(self);
             cx.after(RETRY, move |_| drop(me.tell(News::Retry)));
         }

@@ -94,7 +94,10 @@ async fn waiting_for_a_worker_fails_on_a_stopped_node() {
             soon(before).await.unwrap(),
             soon(after.wait(Pick::Random)).await.err(),
         ] {
-            assert!(matches!(error, Some(aemp::DbError::Stopped)), "{error:?}");
+            assert!(
+                matches!(error, Some(aemp::db::PoolError::Stopped)),
+                "{error:?}"
+            );
         }
     }
 }

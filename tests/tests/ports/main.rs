@@ -24,6 +24,7 @@ mod nodes;
 mod order;
 mod origin;
 mod owned;
+mod pools;
 mod processes;
 mod receive;
 mod registered;

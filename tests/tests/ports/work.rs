@@ -10,6 +10,7 @@ use std::{
 
 use aemp::{
     Node, PortId, Value, port,
+    supervisor::Backoff,
     work::{
         Attempt, Builder, DeadLetter, Dispatcher, DispatcherRef, Failure, JobError, Jobs, WhenFull,
         Worker,
@@ -463,4 +464,27 @@ async fn a_cancelled_job_of_a_dispatcher_that_drains_goes_to_no_other() {
     sleep(MS).await;
     let stats = second.stats().await.unwrap();
     assert_eq!((stats.waiting, stats.unaccepted), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_zero_takes_no_time() {
+    let node = node();
+    let at_once = Backoff {
+        first: Duration::ZERO,
+        most: Duration::ZERO,
+        reset: Duration::ZERO,
+    };
+    let (dispatcher, jobs) = start(&node, Dispatcher::builder().attempts(20).backoff(at_once));
+    Worker::builder(&dispatcher)
+        .start(&node, |attempt: Attempt<u32>| async move {
+            match attempt.number() {
+                20 => Ok(attempt.job),
+                _ => Err("not yet"),
+            }
+        })
+        .unwrap();
+    let begin = tokio::time::Instant::now();
+    let job = jobs.submit(&7).await.unwrap();
+    assert_eq!(within(job.result()).await.unwrap(), 7);
+    assert_eq!(begin.elapsed(), Duration::ZERO);
 }

@@ -48,7 +48,8 @@ impl App {
     /// Takes the contents of the open family, unless the display is paused.
     pub(super) fn open(&mut self, opened: Opened) {
         if !self.paused && self.family() == Some(&opened.family) {
-            self.network.opened.clear();
+            let is_same = |family: &String| *family == opened.family;
+            self.network.opened.retain(|family, _| is_same(family));
             self.network.open(opened);
         }
     }
@@ -174,7 +175,7 @@ impl App {
                 Some((_, node)) => Place::new(Tab::Logs, Some(node.into())),
                 None => return,
             },
-            Tab::Keys => return,
+            Tab::Keys | Tab::Handlers | Tab::Calls | Tab::Waits => return,
             Tab::Types => {
                 let mut place = Place::new(Tab::Ports, self.place.scope.clone());
                 place.filter = key;

@@ -2,8 +2,8 @@
 
 use aemp::{
     inspect::{
-        ConnectionInfo, Direction, FamilyInfo, NodeInfo, PortInfo, PortTypeInfo, Ports, Role,
-        Traffic,
+        ConnectionInfo, Counts, Direction, FamilyInfo, NodeInfo, PortInfo, PortTypeInfo, Ports,
+        Role, Traffic,
     },
     logs::{LogLevel, LogLine},
     supervisor::ChildInfo,
@@ -14,13 +14,15 @@ use ratatui::{
     crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
 };
 
+use aemp_web::{network::Entry, reference::Part};
+use serde_json::json;
+
 use super::{
     app::{App, Then},
     network::{Opened, Report, Sight, Supervised, Tree, Trees},
     tab::Tab,
     view,
 };
-use aemp_web::reference::Part;
 
 fn traffic(packets: u64, bytes: u64) -> Traffic {
     let mut traffic = Traffic::default();
@@ -69,11 +71,33 @@ fn family(name: &str, keys: u64) -> FamilyInfo {
     info
 }
 
-fn node(id: &str, role: Role, connections: Vec<ConnectionInfo>, ports: Vec<PortInfo>) -> Sight {
+/// Counts that grow by 100 messages and 10 calls, two of them late, each second.
+fn counts(uptime: f64) -> Counts {
+    let seconds = uptime as u64;
+    let answer = json!({
+        "uptime": uptime, "counting": true, "bounds": [0.001, 0.01, 0.1], "restarts": 3, "limits": { "max_port_queue": 2 },
+        "types": [{
+            "type": "my::Worker", "died": { "die": 12, "normal": 4000 },
+            "handlers": [{
+                "name": "work", "handled": 100 * seconds, "times": { "classes": [50 * seconds, 49 * seconds, seconds] },
+                "calls": { "ended": { "answered": 8 * seconds, "timeout": 2 * seconds }, "times": { "classes": [0, 10 * seconds] } },
+            }],
+        }],
+    });
+    serde_json::from_value(answer).expect("counts")
+}
+
+fn node(
+    id: &str,
+    uptime: f64,
+    role: Role,
+    connections: Vec<ConnectionInfo>,
+    ports: Vec<PortInfo>,
+) -> Sight {
     let mut info = NodeInfo::default();
     info.id = id.into();
     info.provider = "aemp-rs-0.1.0".into();
-    info.uptime = 3700.0;
+    info.uptime = uptime;
     info.role = Some(role);
     info.master = (role == Role::Slave).then(|| "green".into());
     info.memory = Some(12_345_678);
@@ -88,6 +112,7 @@ fn node(id: &str, role: Role, connections: Vec<ConnectionInfo>, ports: Vec<PortI
         connections,
         ports: all,
         families: vec![family("'l", if role == Role::Global { 3 } else { 1 })],
+        counts: Ok(counts(uptime)),
     }
 }
 
@@ -118,7 +143,7 @@ fn network() -> App {
             &mut app,
             "green",
             at,
-            node("green", Role::Global, green, ports),
+            node("green", 3700.0 + at, Role::Global, green, ports),
         );
         let mut blue = connection("green", Direction::Out, 60.0 + at, total);
         blue.queued = 4096;
@@ -127,7 +152,7 @@ fn network() -> App {
             &mut app,
             "blue",
             at,
-            node("blue", Role::Slave, vec![blue], ports),
+            node("blue", 3700.0 + at, Role::Slave, vec![blue], ports),
         );
         let perl = Sight::Foreign {
             provider: Some("AE-2.01".into()),
@@ -208,6 +233,26 @@ fn ports_and_types() {
 }
 
 #[test]
+fn handlers_and_calls() {
+    let mut app = network();
+    press(&mut app, "5");
+    let handlers = picture(&mut app, 80, 5);
+    press(&mut app, "6");
+    insta::assert_snapshot!(format!("{handlers}\n{}", picture(&mut app, 100, 5)));
+    assert_eq!(keys(&app), ["my::Worker work"]);
+    let nodes = |app: &App, column: usize| {
+        let cells = app.table().rows.into_iter();
+        cells
+            .map(|row| row.cells[column].text.clone())
+            .collect::<Vec<_>>()
+    };
+    press(&mut app, "1");
+    // Deaths and restarts of `blue` and `green`; nothing is known of `perl` and `red`.
+    assert_eq!(nodes(&app, 7), ["12", "12", "-", "-"]);
+    assert_eq!(nodes(&app, 8), ["3", "3", "-", "-"]);
+}
+
+#[test]
 fn help_and_a_filter() {
     let mut app = network();
     press(&mut app, "?");
@@ -222,7 +267,7 @@ fn help_and_a_filter() {
 fn any_size_will_do() {
     let mut app = network();
     for (width, height) in [(1, 1), (2, 2), (10, 3), (3, 10), (40, 5), (300, 80)] {
-        for keys in ["1", "2", "3", "4", "5", "6", "7", "?", "x"] {
+        for keys in ["1", "2", "3", "4", "5", "6", "7", "8", "9", "?", "x"] {
             press(&mut app, keys);
             picture(&mut app, width, height);
         }
@@ -252,7 +297,7 @@ fn a_new_connection_has_no_rate_yet() {
         &mut app,
         "blue",
         4.0,
-        node("blue", Role::Slave, vec![blue], vec![]),
+        node("blue", 1.0, Role::Slave, vec![blue], vec![]),
     );
     let link = &app.network.nodes["blue"].connections[0];
     assert_eq!(link.received.packets, 0.0);
@@ -340,16 +385,21 @@ fn a_type_leads_to_its_ports() {
 #[test]
 fn a_family_leads_to_its_keys() {
     let mut app = network();
-    press(&mut app, "5");
+    press(&mut app, "7");
     let families = picture(&mut app, 80, 5);
     assert_eq!(app.family(), None);
     press(&mut app, "\n");
     assert_eq!(app.family(), Some("'l"));
     assert!(keys(&app).is_empty());
-    let entry = |key: &str| (key.to_owned(), r#"["10.0.0.1:4040"]"#.to_owned());
+    let entry = |key: &str, owner: Option<&str>| {
+        let value = r#"["10.0.0.1:4040"]"#.to_owned();
+        let owner = owner.map(str::to_owned);
+        (key.to_owned(), Entry { value, owner })
+    };
     let mut opened = Opened {
         family: "'l".into(),
-        entries: Ok(vec![entry("green"), entry("blue")]),
+        at: 1.0,
+        entries: Ok([entry("green", Some("green")), entry("blue", None)].into()),
     };
     app.open(opened.clone());
     insta::assert_snapshot!(format!("{families}\n{}", picture(&mut app, 80, 6)));
@@ -366,7 +416,7 @@ fn a_family_leads_to_its_keys() {
 
 fn child(name: &str, port: &str, state: &str, restarts: u64, reason: &[&str]) -> ChildInfo {
     let reason = (restarts > 0).then_some(reason);
-    let info = serde_json::json!({
+    let info = json!({
         "name": name, "port": port, "state": state, "restart": "Permanent", "restarts": restarts, "reason": reason,
     });
     serde_json::from_value(info).expect("a child")
@@ -423,7 +473,7 @@ fn supervisors_are_a_tree() {
         node: "blue".into(),
         supervisors: Some(circle.into_iter().map(Tree::Known).collect()),
     });
-    press(&mut app, "6");
+    press(&mut app, "8");
     insta::assert_snapshot!(picture(&mut app, 110, 12));
     press(&mut app, "/money\n");
     assert_eq!(keys(&app), ["green#top 0"]);
@@ -438,7 +488,7 @@ fn supervisors_are_a_tree() {
         at: 5.0,
         result: Err("no answer".into()),
     });
-    press(&mut app, "16");
+    press(&mut app, "18");
     assert_eq!(keys(&app), ["blue#x", "blue#x 0"]);
 }
 
@@ -462,7 +512,7 @@ fn lines_of_the_log_come_with_the_last_one_first() {
         line.time = time;
         app.log(line);
     }
-    press(&mut app, "7");
+    press(&mut app, "9");
     assert_eq!(keys(&app).len(), 1000, "the oldest are forgotten");
     insta::assert_snapshot!(picture(&mut app, 110, 6));
     press(&mut app, "\n");
@@ -536,7 +586,7 @@ fn a_paused_picture_stands_still() {
         &mut app,
         "new",
         9.0,
-        node("new", Role::Alone, vec![], vec![]),
+        node("new", 1.0, Role::Alone, vec![], vec![]),
     );
     assert_eq!(keys(&app).len(), 4);
     assert!(picture(&mut app, 80, 5).contains("paused"));

@@ -20,19 +20,20 @@ const HELP: &str = " Up Down PgUp PgDn Home End   choose a row
  Enter                        a node's connections, the other end
                               of a connection, a type's ports, a family's keys
  Esc                          back, or the whole network again
- Tab, 1 2 3 4 5 6 7           nodes, connections, ports, types,
-                              families, supervisors, logs
+ Tab, 1 2 3 4 5 6 7 8 9       nodes, connections, ports, types, handlers,
+                              calls, families, supervisors, logs
  < >  (or Left Right)         sort by another column
  r                            sort the other way round
  /                            show only rows with these words
  p                            pause, or continue
  q                            quit
 
- Rates are of the last second. WAITING counts messages in ports'
- queues, QUEUED bytes on their way to other nodes. Of a node
- that is not made with this program's library, only the reports
- of its neighbours are shown. Logs begin ten minutes before
- their table is first opened.";
+ Rates of connections are of the last second, those of handlers and
+ calls, and P50 and P99 (half, and 99 % of them, take at most that) of
+ the last five to ten. WAITING counts messages in ports' queues, QUEUED
+ bytes on their way to other nodes. Of a node that is not made with this
+ program's library, only the reports of its neighbours are shown. Logs
+ begin ten minutes before their table is first opened.";
 
 const KEYS: &str =
     " ?:help q:quit Tab:table Enter:into Esc:back <>:sort r:reverse /:filter p:pause";
@@ -48,7 +49,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, colors: bool) {
     .areas(frame.area());
     let paint = Paint { colors };
     frame.render_widget(Paragraph::new(summary(app, paint)), top);
-    frame.render_widget(Paragraph::new(titles(app, paint)), tabs);
+    frame.render_widget(Paragraph::new(titles(app)), tabs);
     rows(frame, app, paint, middle);
     frame.render_widget(Paragraph::new(footer(app, paint)), bottom);
     if app.help {
@@ -111,14 +112,32 @@ fn summary(app: &App, paint: Paint) -> Line<'static> {
         short(sent.bytes),
         short(queued as f64),
     ));
-    Line::from(vec![
-        Span::styled(" aemp top", paint.bold()),
-        Span::raw(text),
-    ])
+    let mut spans = vec![Span::styled(" aemp top", paint.bold())];
+    about(app, paint, &mut spans);
+    spans.push(Span::raw(text));
+    Line::from(spans)
 }
 
-/// The names of the tables, and the node that they are about.
-fn titles(app: &App, paint: Paint) -> Line<'static> {
+/// The node that the table is about, the filter, and the pause. They come before what may be cut.
+fn about(app: &App, paint: Paint, spans: &mut Vec<Span<'static>>) {
+    if let Some(node) = &app.place.scope {
+        spans.push(Span::raw(" of "));
+        spans.push(Span::styled(Shown(node).to_string(), paint.bold()));
+    }
+    if !app.place.filter.is_empty() {
+        spans.push(Span::raw(format!(" with {:?}", app.place.filter)));
+    }
+    if app.paused {
+        let style = paint.color(Color::Yellow).add_modifier(Modifier::BOLD);
+        spans.push(Span::styled(" paused", style));
+    }
+    if spans.len() > 1 {
+        spans.push(Span::raw(":"));
+    }
+}
+
+/// The names of the tables.
+fn titles(app: &App) -> Line<'static> {
     let mut spans = Vec::new();
     for (at, tab) in Tab::ALL.iter().enumerate() {
         let style = if *tab == app.place.tab {
@@ -126,18 +145,7 @@ fn titles(app: &App, paint: Paint) -> Line<'static> {
         } else {
             Style::new()
         };
-        spans.push(Span::styled(format!(" {} {} ", at + 1, tab.title()), style));
-    }
-    if let Some(node) = &app.place.scope {
-        spans.push(Span::raw("  of "));
-        spans.push(Span::styled(Shown(node).to_string(), paint.bold()));
-    }
-    if !app.place.filter.is_empty() {
-        spans.push(Span::raw(format!("  with {:?}", app.place.filter)));
-    }
-    if app.paused {
-        let style = paint.color(Color::Yellow).add_modifier(Modifier::BOLD);
-        spans.push(Span::styled("  paused", style));
+        spans.push(Span::styled(format!("{} {} ", at + 1, tab.title()), style));
     }
     Line::from(spans)
 }

@@ -33,6 +33,30 @@ fn view(network: &mut Network, node: &str) -> Vec<String> {
 }
 
 #[test]
+fn keys_have_the_owners_of_their_visible_values() {
+    let mut network = network(Quota::default());
+    for (node, key) in [("s", "a"), ("s", "b"), ("t", "b"), ("g", "c")] {
+        network.set(node, "f", key, node);
+        network.pass(1.0);
+    }
+    let mut owners = |node: &str, most| {
+        let mesh = network.mesh(node);
+        let owned = mesh.db_owners("f", most);
+        let mut owned: Vec<_> = owned
+            .iter()
+            .map(|(key, owner)| format!("{key} {owner}"))
+            .collect();
+        owned.sort();
+        owned
+    };
+    assert_eq!(owners("g", 9), ["a s", "b t", "c g"]);
+    assert_eq!(owners("g", 2).len(), 2);
+    // Another global node answers for its slaves.
+    assert_eq!(owners("h", 9), ["a g", "b g", "c g"]);
+    assert_eq!(owners("s", 9), ["a s", "b s"]);
+}
+
+#[test]
 fn too_many_entries() {
     // One entry has the listeners.
     let mut network = network(Quota {

@@ -9,8 +9,8 @@ use aemp_codec::{Map, PortId, Value, to_value};
 use serde::Serialize;
 
 use super::{
-    ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo, Role,
-    SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports,
+    ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, MOST, NodeInfo,
+    Owners, Role, SeedFailure, SeedFailureKind, SeedInfo, Traffic, ports, waits,
 };
 #[cfg(feature = "metrics")]
 use crate::metrics::Link;
@@ -26,7 +26,7 @@ use aemp_proto::{
 };
 
 /// The subjects of questions.
-const SUBJECTS: &str = "connections, families, functions, node, ports";
+const SUBJECTS: &str = "connections, counts, families, functions, node, owners, ports, waits";
 /// The greatest number of ports or connections that an answer lists.
 const AT_MOST: usize = 10_000;
 
@@ -78,8 +78,12 @@ impl Node {
             "node" => self.send_answer(&to, msg, &self.info()),
             "connections" => self.send_answer(&to, msg, &self.connections(most)),
             "families" => self.send_answer(&to, msg, &self.families(most)),
+            "owners" => {
+                let family = kind.unwrap_or_default();
+                self.send_answer(&to, msg, &self.owners(&family, most));
+            }
             "functions" => self.send_answer(&to, msg, &self.functions()),
-            "ports" => {
+            "counts" | "ports" | "waits" => {
                 let question = from.map(Question::of);
                 if matches!(question, Some(None)) {
                     let text = "too many questions about ports wait already";
@@ -87,8 +91,17 @@ impl Node {
                 }
                 let node = self.clone();
                 self.scheduler().spawn(async move {
-                    let ports = ports::count(&node, most, kind.as_deref()).await;
-                    node.send_answer(&to, msg, &ports);
+                    match &*subject {
+                        "counts" => node.send_answer(&to, msg, &node.counts(most)),
+                        "waits" => {
+                            let waits = waits::find(&node, most).await;
+                            node.send_answer(&to, msg, &waits);
+                        }
+                        _ => {
+                            let ports = ports::count(&node, most, kind.as_deref()).await;
+                            node.send_answer(&to, msg, &ports);
+                        }
+                    }
                     drop(question);
                 });
             }
@@ -184,6 +197,16 @@ impl Node {
         families.sort_by(|a, b| (b.keys, &a.name).cmp(&(a.keys, &b.name)));
         families.truncate(most);
         Families { total, families }
+    }
+
+    pub(super) fn owners(&self, family: &str, most: usize) -> Owners {
+        let owned = self.ask_database(|machine, _| machine.owners(family, most));
+        let mut owners = Owners::default();
+        for (key, owner) in owned {
+            let keys = owners.owners.entry(owner.as_str().into()).or_default();
+            keys.push((*key).into());
+        }
+        owners
     }
 
     pub(super) fn functions(&self) -> Functions {

@@ -1,5 +1,7 @@
 //! The answers of an inspected node.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::InitFunction;
@@ -241,6 +243,16 @@ pub struct FamilyInfo {
     pub name: String,
     /// The number of its keys.
     pub keys: u64,
+}
+
+/// The owners of the keys of one family: the nodes that have set the visible values. A global node knows all keys; those
+/// of another global node's slaves count as that node's. Any other node knows its own keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Owners {
+    /// The keys, by the IDs of their owners.
+    pub owners: BTreeMap<String, Vec<String>>,
 }
 
 /// The functions that a node runs for other nodes.

@@ -1,8 +1,8 @@
 //! Counting of ports without delaying others: in chunks under the table's locks, in a separate task.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc, vec::Drain};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration, vec::Drain};
 
-use super::{MOST, PortInfo, PortTypeInfo, Ports};
+use super::{MOST, PortInfo, PortTypeInfo, Ports, throttle::Cost};
 use crate::{
     Node, Untyped,
     port::{
@@ -18,10 +18,20 @@ const LONGEST_NAME: usize = 200;
 /// Counts all ports in small steps, between which other tasks run, and lists at most `most` of them, of this type if one
 /// is named.
 pub(super) async fn count(node: &Node, most: usize, kind: Option<&str>) -> Ports {
-    let _turn = node.0.inspection.turn.lock().await;
-    let mut found = Found::new(most, kind);
-    visit(node, |some| some.for_each(|port| found.add(port))).await;
-    found.finish()
+    let kept = &mut *node.0.inspection.ports.lock().await;
+    let question = (most, kind.map(str::to_owned));
+    if let Some(ports) = kept.get(&question) {
+        return ports;
+    }
+    let (mut found, mut cost) = (Found::new(most, kind), Cost::default());
+    visit(node, |some| {
+        let _step = cost.step();
+        some.for_each(|port| found.add(port));
+    })
+    .await;
+    let ports = found.finish();
+    kept.keep(node, question, Duration::ZERO, cost, &ports);
+    ports
 }
 
 /// Visits all ports in small steps, between which other tasks run.
@@ -127,7 +137,7 @@ impl<'a> Found<'a> {
 }
 
 /// The name of a type, in the form for other nodes.
-fn shown(name: &'static str) -> String {
+pub(super) fn shown(name: &'static str) -> String {
     if name == std::any::type_name::<Untyped>() {
         return "untyped".into();
     }

@@ -4,18 +4,19 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use aemp_codec::{EncodeError, PacketWriter, PortId, Value};
 
 use super::waiting::{CallMonitor, Far, Limit, Waiting};
-#[cfg(feature = "metrics")]
-use crate::exec::tally::CallEnd;
 use crate::{
-    CallError, Node, Sent,
-    exec::current,
+    CallError, Node, Sent, UntypedMsg,
+    exec::{
+        circle, current,
+        tally::{CallEnd, Called},
+    },
     port::{destination::Destination, reply::LocalReply, slot::Slot},
 };
 
@@ -77,7 +78,9 @@ impl ValueCall {
         if self.is_refused() {
             return Ok(self.to.no_port().check()?);
         }
-        self.waiting.meter.begin(self.to.peer().is_some());
+        let far = self.to.peer().is_some();
+        let meter = &mut self.waiting.meter;
+        meter.begin(&self.to.node, || Called::of::<UntypedMsg>(far, 0));
         self.waiting.begin(&self.to.node)?;
         let slot = &self.waiting.slot;
         let monitor = CallMonitor::new(&self.to, slot);
@@ -114,13 +117,15 @@ impl Future for ValueCall {
         {
             return this.waiting.end(&this.to.node, Err(error));
         }
-        let answer = ready!(this.waiting.poll(&this.to.node, task));
+        let Poll::Ready(answer) = this.waiting.poll(&this.to.node, task) else {
+            circle::see(|| this.to.id.clone());
+            return Poll::Pending;
+        };
         let answer = answer.unwrap_or(Err(CallError::NoReply));
         this.waiting.end(&this.to.node, answer)
     }
 }
 
-#[cfg(feature = "metrics")]
 impl Drop for ValueCall {
     fn drop(&mut self) {
         self.waiting.meter.end(&self.to.node, CallEnd::Dropped);

@@ -17,7 +17,7 @@ use crate::{
         current,
         drainer::Turn,
         pace::{self, Manner, Pace, Record},
-        work,
+        tally, work,
     },
     guard,
     message::{Message, Port},
@@ -55,6 +55,10 @@ impl<P: Port> AnyPort for Cell<P> {
 
     fn record(&self) -> &'static Record {
         P::record()
+    }
+
+    fn tally_number(&self) -> u32 {
+        tally::of::<P>()
     }
 
     fn manner(&self) -> Manner {
@@ -259,6 +263,11 @@ impl<P: Port> AnyPort for Cell<P> {
         }
     }
 
+    fn is_ending(&self) -> bool {
+        let inner = self.lock();
+        inner.queue.is_closed() || inner.is_ending()
+    }
+
     fn queue_len(&self) -> usize {
         self.lock().waiting()
     }
@@ -281,6 +290,7 @@ impl<P: Port> AnyPort for Cell<P> {
         (!inner.queue.is_dead()).then(|| Counts {
             queued: inner.waiting(),
             monitors: extras.map_or(0, |extras| extras.monitors.len()),
+            waits: extras.is_some_and(|extras| extras.handling.is_some()),
         })
     }
 

@@ -14,6 +14,7 @@ use crate::{
     exec::{
         drainer::Turn,
         pace::{Pace, Record},
+        tally,
     },
     lock::Lock,
     node::{life::NODE_STOPPED, names},
@@ -144,6 +145,10 @@ impl<T: Send + 'static> AnyPort for ReplyPort<T> {
     fn record(&self) -> &'static Record {
         static RECORD: Record = Record::new();
         &RECORD
+    }
+
+    fn tally_number(&self) -> u32 {
+        tally::SHARED
     }
 
     fn handler_name(&self, _handler: u32) -> &'static str {

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use aemp_codec::PortId;
-use tokio::sync::oneshot;
-
 use super::{Shows, no_child};
 use crate::{
-    CallError, Monitor, Node, Reason,
+    CallError, Node, Reason,
+    port::Watched,
     supervisor::{Incarnation, SupervisorRef},
 };
 
@@ -25,27 +23,6 @@ pub(super) struct Task {
     /// The last answer of the supervisor.
     pub(super) told: Option<Incarnation>,
     pub(super) watched: Option<Watched>,
-}
-
-/// A port that is monitored.
-pub(super) struct Watched {
-    port: PortId,
-    died: oneshot::Receiver<Reason>,
-    _monitor: Monitor,
-}
-
-impl Watched {
-    pub(super) fn new(node: &Node, port: PortId) -> Self {
-        let (tell, died) = oneshot::channel();
-        let monitor = node.mon(&port, move |reason| {
-            let _ = tell.send(reason.clone());
-        });
-        Self {
-            port,
-            died,
-            _monitor: monitor,
-        }
-    }
 }
 
 impl Task {
@@ -67,7 +44,7 @@ impl Task {
                         Ok(None) => return self.shows.end(no_child(&self.name)),
                         Err(CallError::Died(reason)) => {
                             let reason = self.over.died.try_recv().unwrap_or(reason);
-                            if !is_loss(&reason) {
+                            if !reason.is_loss() {
                                 return self.shows.end(reason);
                             }
                             tokio::time::sleep(RETRY).await;
@@ -96,7 +73,7 @@ impl Task {
     async fn has_died(&mut self, reason: &Reason) {
         let dead = self.watched.take();
         self.shows.port(None);
-        if is_loss(reason) {
+        if reason.is_loss() {
             // This node has lost it. The supervisor may still have it, and then it is watched again.
             tokio::time::sleep(RETRY).await;
         } else if let (Some(told), Some(dead)) = (&mut self.told, dead)
@@ -118,9 +95,4 @@ impl Task {
         self.watched = Some(watched);
         self.shows.port(Some(port));
     }
-}
-
-/// True if a node or a connection was lost, so that the port may live.
-fn is_loss(reason: &Reason) -> bool {
-    reason.kind() == "transport_error"
 }

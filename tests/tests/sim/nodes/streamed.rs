@@ -17,13 +17,15 @@ use std::time::Duration;
 
 use aemp::{
     Cx, Node, port,
-    sim::{Chance, Conditions, Crash, Sim},
+    sim::{Chance, Sim},
     streamed::{ItemSink, Streamed},
 };
 
-use super::{SECOND, Told, builder, each_schedule, wait_up};
+use super::{
+    SECOND, Told, builder, each_schedule,
+    trio::{self, NODES},
+};
 
-const NODES: [&str; 3] = ["a", "b", "c"];
 const MS: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Debug, PartialEq)]
@@ -230,9 +232,7 @@ impl World {
             });
             nodes.push((node, driver));
         }
-        for (one, other) in [(0, "b"), (0, "c"), (1, "c"), (2, "a"), (2, "b")] {
-            wait_up(&mut sim, &nodes[one].0, other);
-        }
+        trio::all_up(&mut sim, [0, 1, 2].map(|place| &nodes[place].0));
         let is_calm = chance.happens(0.25);
         Self {
             sim,
@@ -250,20 +250,12 @@ impl World {
         let (one, other) = (self.chance.index(3), self.chance.index(3));
         match self.chance.below(if self.is_calm { 10 } else { 16 }) {
             0..=5 => self.begin(one, other),
-            6..=9 => {
-                let time = self.chance.between(Duration::ZERO, 2 * SECOND);
-                self.sim.run_for(time);
-            }
-            10 | 11 => self.spoil(),
-            12 => self.sim.cut(NODES[one], NODES[other]),
-            13 => self.sim.partition(&[NODES[one]], &[NODES[other]]),
-            14 => self.sim.heal(),
+            6..=9 => trio::a_while(&mut self.sim, &mut self.chance, 2 * SECOND),
+            10 | 11 => trio::spoil(&mut self.sim, &mut self.chance),
+            kind @ 12..=14 => trio::cut_or_heal(&mut self.sim, kind - 12, one, other),
             _ => self.crash(one),
         }
-        if self.chance.happens(0.5) {
-            let time = self.chance.between(Duration::ZERO, 20 * MS);
-            self.sim.run_for(time);
-        }
+        trio::perhaps_a_moment(&mut self.sim, &mut self.chance);
     }
 
     fn begin(&mut self, one: usize, other: usize) {
@@ -279,25 +271,10 @@ impl World {
         };
     }
 
-    fn spoil(&mut self) {
-        let conditions = Conditions {
-            latency: MS / 2..=[2 * MS, 100 * MS][self.chance.index(2)],
-            cut: [0.0, 0.02][self.chance.index(2)],
-            refuse: [0.0, 0.3][self.chance.index(2)],
-            lose: [0.0, 0.3][self.chance.index(2)],
-            window: [3000, 1 << 18][self.chance.index(2)],
-            ..Conditions::default()
-        };
-        self.sim.set_conditions(conditions);
-    }
-
     fn crash(&mut self, which: usize) {
-        let how = [Crash::Process, Crash::Machine][self.chance.index(2)];
-        self.sim.crash(NODES[which], how);
+        trio::crash(&mut self.sim, &mut self.chance, which);
         self.crashes.push((which, self.events.all().len()));
-        let time = self.chance.between(Duration::ZERO, 5 * SECOND);
-        self.sim.run_for(time);
-        let node = self.sim.restart(NODES[which]).unwrap();
+        let node = trio::start_again(&mut self.sim, &mut self.chance, which);
         let driver = node.port(Driver {
             place: which,
             events: self.events.clone(),
@@ -306,9 +283,7 @@ impl World {
     }
 
     fn finish(mut self) {
-        self.sim.heal();
-        self.sim.set_conditions(Conditions::default());
-        self.sim.run_for(200 * SECOND);
+        trio::calm(&mut self.sim);
         let events = self.events.all();
         for number in &self.numbers {
             let of = |half: Half| {

@@ -19,14 +19,17 @@ use aemp::{
     Cx, Node, NodeBuilder, args,
     config::Encrypt,
     port,
-    sim::{Chance, Conditions, Crash, Sim},
+    sim::{Chance, Conditions, Sim},
     stream::ByteStream,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{SECOND, Told, builder, each_schedule, mourn, wait_up};
+use super::{
+    SECOND, Told, builder, each_schedule, mourn,
+    trio::{self, NODES},
+    wait_up,
+};
 
-const NODES: [&str; 3] = ["a", "b", "c"];
 const MS: Duration = Duration::from_millis(1);
 
 /// The events of a stream, by its number and its end.
@@ -189,9 +192,7 @@ impl World {
             });
             nodes.push((node, driver));
         }
-        for (one, other) in [(0, "b"), (0, "c"), (1, "c"), (2, "a"), (2, "b")] {
-            wait_up(&mut sim, &nodes[one].0, other);
-        }
+        trio::all_up(&mut sim, [0, 1, 2].map(|place| &nodes[place].0));
         let is_calm = chance.happens(0.25);
         Self {
             sim,
@@ -210,20 +211,12 @@ impl World {
         match self.chance.below(if self.is_calm { 8 } else { 16 }) {
             0..=2 => self.open(one, other),
             3..=5 => self.give(one, other),
-            6..=10 => {
-                let time = self.chance.between(Duration::ZERO, 2 * SECOND);
-                self.sim.run_for(time);
-            }
-            11 => self.spoil(),
-            12 => self.sim.cut(NODES[one], NODES[other]),
-            13 => self.sim.partition(&[NODES[one]], &[NODES[other]]),
-            14 => self.sim.heal(),
+            6..=10 => trio::a_while(&mut self.sim, &mut self.chance, 2 * SECOND),
+            11 => trio::spoil(&mut self.sim, &mut self.chance),
+            kind @ 12..=14 => trio::cut_or_heal(&mut self.sim, kind - 12, one, other),
             _ => self.crash(one),
         }
-        if self.chance.happens(0.5) {
-            let time = self.chance.between(Duration::ZERO, 20 * MS);
-            self.sim.run_for(time);
-        }
+        trio::perhaps_a_moment(&mut self.sim, &mut self.chance);
     }
 
     fn next(&mut self, one: usize, other: usize) -> u64 {
@@ -247,29 +240,14 @@ impl World {
         self.nodes[one].1.give(to, number);
     }
 
-    fn spoil(&mut self) {
-        let conditions = Conditions {
-            latency: MS / 2..=[2 * MS, 100 * MS][self.chance.index(2)],
-            cut: [0.0, 0.02][self.chance.index(2)],
-            refuse: [0.0, 0.3][self.chance.index(2)],
-            lose: [0.0, 0.3][self.chance.index(2)],
-            window: [3000, 1 << 18][self.chance.index(2)],
-            ..Conditions::default()
-        };
-        self.sim.set_conditions(conditions);
-    }
-
     fn crash(&mut self, which: usize) {
-        let how = [Crash::Process, Crash::Machine][self.chance.index(2)];
         let crashed = self.ends.iter().flat_map(|(number, ends)| {
             let crashed = (0..2).filter(|end| ends[*end] == which);
             crashed.map(|end| (*number, end))
         });
         self.crashed.extend(crashed);
-        self.sim.crash(NODES[which], how);
-        let time = self.chance.between(Duration::ZERO, 5 * SECOND);
-        self.sim.run_for(time);
-        let node = self.sim.restart(NODES[which]).unwrap();
+        trio::crash(&mut self.sim, &mut self.chance, which);
+        let node = trio::start_again(&mut self.sim, &mut self.chance, which);
         let driver = node.port(Driver {
             events: self.events.clone(),
         });
@@ -277,9 +255,7 @@ impl World {
     }
 
     fn finish(mut self) {
-        self.sim.heal();
-        self.sim.set_conditions(Conditions::default());
-        self.sim.run_for(200 * SECOND);
+        trio::calm(&mut self.sim);
         let events = self.events.all();
         for (number, nodes) in &self.ends {
             let of = |end: usize| {

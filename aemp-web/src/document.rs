@@ -1,0 +1,120 @@
+//! The documents that the observer and `aemp top --json` give.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    activity::{Histogram, OfCalls},
+    network::{Network, Seen},
+    rows,
+    text::sum,
+};
+
+/// The document of one type of ports.
+#[derive(Serialize)]
+struct Kind<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    ports: u64,
+    queued: u64,
+    nodes: u64,
+    rate: f64,
+    p50: Option<f64>,
+    p99: Option<f64>,
+    died: &'a BTreeMap<String, u64>,
+}
+
+/// The types of ports, with their rates (per second), the quantiles of their handlers' times (seconds), and the deaths by reason.
+pub fn types(network: &Network, scope: Option<&str>) -> Value {
+    let activity = network.activity(scope);
+    let mut kinds = rows::kinds(network, scope);
+    for name in activity.types.keys() {
+        kinds.entry(name).or_default();
+    }
+    let nothing = BTreeMap::new();
+    let document = |(kind, of): (&str, rows::Kind)| {
+        let active = activity.types.get(kind);
+        let (rate, times) = active.map(|active| active.messages()).unwrap_or_default();
+        let document = Kind {
+            kind,
+            ports: of.ports,
+            queued: of.queued,
+            nodes: of.nodes,
+            rate,
+            p50: times.quantile(0.5),
+            p99: times.quantile(0.99),
+            died: active.map_or(&nothing, |active| &active.died),
+        };
+        json!(document)
+    };
+    kinds.into_iter().map(document).collect()
+}
+
+/// The handlers, with the messages that they have handled, their rates and times, and the calls of them by outcome.
+pub fn handlers(network: &Network, scope: Option<&str>) -> Value {
+    let quantiles = |times: &Histogram| [0.5, 0.99].map(|part| times.quantile(part));
+    let mut documents = Vec::new();
+    for (kind, of_type) in network.activity(scope).types {
+        for (name, of) in of_type.handlers {
+            let [p50, p99] = quantiles(&of.times);
+            let OfCalls {
+                ended,
+                rate,
+                failing,
+                times,
+            } = of.calls;
+            let [call_p50, call_p99] = quantiles(&times);
+            documents.push(json!({
+                "type": kind, "handler": name, "handled": of.handled, "rate": of.rate, "p50": p50, "p99": p99,
+                "calls": { "ended": ended, "rate": rate, "failing": failing, "p50": call_p50, "p99": call_p99 },
+            }));
+        }
+    }
+    documents.into()
+}
+
+/// The waiting handlers, with the numbers of their circles.
+pub fn waits(network: &Network) -> Value {
+    let circles = network.circles();
+    let document = |wait: &crate::waits::Wait| {
+        let mut document = json!(wait.info);
+        document["circle"] = json!(circles.get(&*wait.info.port));
+        document
+    };
+    network.waits().map(document).collect()
+}
+
+/// The whole network in one document.
+pub fn top(network: &Network) -> Value {
+    let nodes = network.nodes.iter();
+    let nodes = nodes.map(|(id, seen)| (id.as_str(), node(seen)));
+    json!({
+        "nodes": nodes.collect::<BTreeMap<_, _>>(),
+        "types": types(network, None),
+        "handlers": handlers(network, None),
+    })
+}
+
+fn node(seen: &Seen) -> Value {
+    let counts = seen.activity.last();
+    let ports = seen.ports.as_ref();
+    json!({
+        "role": seen.info.as_ref().and_then(|info| info.role),
+        "provider": seen.provider,
+        "ports": ports.map(|ports| ports.total),
+        "queued": ports.map(|ports| ports.queued),
+        "connections": seen.connections.len(),
+        "rate": sum_of(seen.activity.types.values().map(|of| of.messages().0)),
+        "died": counts.map(|_| seen.activity.died()),
+        "restarts": counts.map(|counts| counts.restarts),
+        "limits": counts.map(|counts| sum(counts.limits.values().copied())),
+        "error": seen.failure,
+        "uncounted": seen.activity.failure,
+    })
+}
+
+fn sum_of(rates: impl Iterator<Item = f64>) -> f64 {
+    rates.sum::<f64>() + 0.0
+}
