@@ -1,4 +1,7 @@
 //! The reading side of a format from another crate.
+//!
+//! A [`Decoding`] has no state. Each method gets the [`Cursor`], which has the bytes and the position. So `PacketReader`
+//! stays covariant in the lifetime of its bytes.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -12,6 +12,10 @@
 //! - [`Octets`] is a `Vec<u8>` that travels as a byte string.
 //! - [`NodeId`] and [`PortId`] are addresses.
 //!
+//! The built-in formats are written by hand. They serialize and deserialize user types straight to and from packet bytes,
+//! with framers that can be interrupted, borrowed text, and the leniency of Perl (`"5"` is `5`). No published crate has all
+//! of these. The crates ciborium and postcard are the oracles of the tests.
+//!
 //! ```
 //! # #[cfg(feature = "json")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! What is refused, with which text, and where.
+//! The errors of the CBOR reader and writer: their causes, texts and offsets.
 #![cfg(feature = "cbor")]
 
 use aemp_codec::{Format, Limits};
@@ -245,7 +245,7 @@ fn ten_thousand_levels_are_refused_and_the_allowed_ones_are_not() {
     assert_eq!(out, packet);
 }
 
-/// Neither is a reason to give up the connection, and what follows is read as usual.
+/// Neither is a reason to give up the connection, and the elements behind it are read as usual.
 #[test]
 fn values_that_no_type_can_hold_cost_the_port_alone() {
     let cycle = "d81c 81 d81d 00";

@@ -1,11 +1,11 @@
-//! What must hold for any value, any bytes and any way of cutting them up; ciborium is asked for its opinion.
+//! Properties that hold for any value, any bytes and any way of cutting them up. ciborium is the oracle.
 #![cfg(feature = "cbor")]
 
 use aemp_codec::{DecodeError, Format, Framer, Limits, Map, Value};
 use ciborium::Value as Cbor;
 use proptest::prelude::*;
 
-/// Under Miri a case has to do: it is slow, and looks at what the code does rather than at what comes of it.
+/// Under Miri a case has to do: it is slow, and checks the code's operations rather than its results.
 fn config() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if cfg!(miri) {
@@ -46,7 +46,7 @@ fn any_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(c, 0..60).prop_map(|chars| chars.into_iter().collect())
 }
 
-/// What a value is after a journey: octets that are ASCII are text, and 1.0 is 1.
+/// The value that arrives for a value that was sent: octets that are ASCII are text, and 1.0 is 1.
 fn arrived(value: &Value) -> Value {
     match value {
         Value::Bytes(octets) if octets.is_ascii() => value.text().expect("text").into(),
@@ -245,7 +245,7 @@ fn without_integral_floats(value: Cbor) -> Cbor {
     }
 }
 
-/// True if the bytes are a packet is judged alike, however it is read; and who finds its end finds the same.
+/// All ways of reading agree whether the bytes are a packet, and the framer finds the same end.
 fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
     let values = read(bytes);
     let read = values
@@ -266,7 +266,7 @@ fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
         let found = Format::Cbor.framer(Limits::default()).scan(bytes);
         prop_assert_eq!(found, Ok(Some(0..bytes.len())), "{:x?}", bytes);
     }
-    // What both can read is the same to both.
+    // A packet that both libraries can read has the same number of elements for both.
     if let (Ok(values), Ok(Cbor::Array(theirs))) =
         (&values, ciborium::from_reader::<Cbor, _>(bytes))
     {

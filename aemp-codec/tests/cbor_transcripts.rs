@@ -1,4 +1,4 @@
-//! What Perl nodes really sent: every packet of the recorded conversations is read and written.
+//! Packets that Perl nodes have sent: every packet of the recorded conversations is read and written.
 #![cfg(feature = "cbor")]
 
 use aemp_codec::{Format, Limits, Map, Value};

@@ -1,4 +1,4 @@
-//! What each kind of value is in CBOR, and how it may also come.
+//! The encoding of each kind of value in CBOR, and the other encodings that are read.
 #![cfg(feature = "cbor")]
 
 use std::collections::BTreeMap;
@@ -97,7 +97,7 @@ fn values() {
     }
 }
 
-/// What is written is not always what is read.
+/// Some values arrive as others than those that were written.
 #[test]
 fn values_that_change() {
     for (value, bytes, arrives) in [
@@ -150,7 +150,7 @@ fn values_that_perl_would_misread_are_not_written() {
     assert_eq!(written(&None::<u8>).as_deref(), Ok("f6"));
 }
 
-/// What nobody of us writes, but somebody may.
+/// Encodings that this project does not write, and that other writers of CBOR may use.
 #[test]
 fn other_ways_to_say_it() {
     for (bytes, value) in [
@@ -264,7 +264,7 @@ fn references() {
     let list: Vec<String> = read(&bytes);
     assert_eq!(list[24..], ["abc", "abcd", "abcd"]);
 
-    // Across the elements of a packet, whatever becomes of those before.
+    // References reach across the elements of a packet, also to one that did not have the wanted type.
     let packet = hex("85 d81c 83 010203 d81d 00 d81c d81c 82 6161 d81d 02 d81d 00 f6");
     let mut reader = Format::Cbor
         .reader(&packet, Limits::default())
@@ -298,7 +298,7 @@ enum Shape {
     Rect { w: u8 },
 }
 
-/// What a Rust type writes, and what else it takes.
+/// The encoding of Rust types, and the other encodings that each of them accepts.
 #[test]
 fn types() {
     fn both<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T, bytes: &str) {

@@ -1,4 +1,4 @@
-//! Which texts are node IDs and port IDs, and what they are made of.
+//! The texts that are node IDs and port IDs, and the parts of these.
 
 use aemp_codec::{IdError, NodeId, PortId, Value, from_value};
 

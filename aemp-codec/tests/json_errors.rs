@@ -1,4 +1,4 @@
-//! What is refused, with which text, and where.
+//! The errors of the JSON reader and writer: their causes, texts and offsets.
 #![cfg(feature = "json")]
 
 use aemp_codec::{Format, Limits};
@@ -222,8 +222,8 @@ fn numbers_that_nothing_can_hold_are_the_ports_concern() {
     assert_eq!(reader.arg::<u8>(), Ok(Some(2)));
 }
 
-/// Neither half of a surrogate pair, as an escape or in what would be its octets, nor other octets that are no UTF-8 are a reason to
-/// give up the connection. What follows is read as usual.
+/// Text that is not Unicode does not end the connection: half of a surrogate pair, as an escape or as octets, and other
+/// octets that are not UTF-8. The elements behind it are read as usual.
 #[test]
 fn text_that_is_not_unicode_is_the_ports_concern() {
     for value in [

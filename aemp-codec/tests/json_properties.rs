@@ -1,10 +1,10 @@
-//! What must hold for any value, any bytes and any way of cutting them up.
+//! Properties that hold for any value, any bytes and any way of cutting them up.
 #![cfg(feature = "json")]
 
 use aemp_codec::{DecodeError, Format, Framer, Limits, Map, PacketReader, Value};
 use proptest::prelude::*;
 
-/// Under Miri a case has to do: it is slow, and looks at what the code does rather than at what comes of it.
+/// Under Miri a case has to do: it is slow, and checks the code's operations rather than its results.
 fn config() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if cfg!(miri) {
@@ -41,7 +41,7 @@ fn any_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(c, 0..100).prop_map(|chars| chars.into_iter().collect())
 }
 
-/// What a value is after a journey in JSON: octets are text, and 1.0 is 1.
+/// The value that arrives in JSON for a value that was sent: octets are text, and 1.0 is 1.
 fn arrived(value: &Value) -> Value {
     match value {
         Value::Bytes(_) => value.text().expect("octets have a text").into(),

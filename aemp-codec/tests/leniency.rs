@@ -1,4 +1,4 @@
-//! Which values count as which types: from JSON and from values alike.
+//! The types that each value counts as: from JSON and from values alike.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! Writing and reading packets, whatever the format.
+//! Writing and reading packets, in all formats.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -342,7 +342,7 @@ mod json {
         assert_eq!(reader.remaining(), Ok(1));
         assert_eq!(reader.arg::<u8>(), Ok(Some(7)));
 
-        // What is malformed is the connection's fault, also when the type is wrong already.
+        // Malformed bytes are the connection's fault, even behind an element of the wrong type.
         let bytes = br#"["p",[1,{],7]"#;
         let mut reader = Format::Json
             .reader(bytes, Limits::default())

@@ -1,4 +1,4 @@
-//! What is refused, with which text, and where.
+//! The errors of the postcard reader and writer: their causes, texts and offsets.
 #![cfg(feature = "postcard")]
 
 use std::fmt;
@@ -136,7 +136,7 @@ fn depth_is_limited_for_every_reader() {
     );
 }
 
-/// How many elements a list is said to have to those who might allocate for them.
+/// The size hint of a list, by which a type might allocate.
 struct Claimed(Option<usize>);
 
 impl<'de> Deserialize<'de> for Claimed {
@@ -261,7 +261,7 @@ fn infinite_floats_are_read() {
     );
 }
 
-/// The wrong type is the message's fault: what follows can be read.
+/// The wrong type is the message's fault: the elements behind it can be read.
 #[test]
 fn the_wrong_type_costs_an_argument() {
     let mut out = Vec::new();

@@ -1,12 +1,12 @@
-//! What must hold for any value, any bytes and any way of cutting them up; and SPEC.md, followed by means of the crate
-//! `postcard` alone.
+//! Properties that hold for any value, any bytes and any way of cutting them up. A reader after SPEC.md, by means of
+//! the crate `postcard` alone, is the oracle.
 #![cfg(feature = "postcard")]
 
 use aemp_codec::{DecodeError, Format, Framer, Limits, Map, Value, to_value};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Under Miri a case has to do: it is slow, and looks at what the code does rather than at what comes of it.
+/// Under Miri a case has to do: it is slow, and checks the code's operations rather than its results.
 fn config() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if cfg!(miri) {

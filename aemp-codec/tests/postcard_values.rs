@@ -1,4 +1,4 @@
-//! What each kind of value is in postcard, and as what types it can be read.
+//! The encoding of each kind of value in postcard, and the types as which it can be read.
 #![cfg(feature = "postcard")]
 
 use std::borrow::Cow;

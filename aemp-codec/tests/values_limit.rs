@@ -89,7 +89,7 @@ fn typed_arguments_count_except_numbers() {
     }
 }
 
-/// All that is read of a packet counts together, whoever reads it, and also when it is read later.
+/// All values that are read of a packet count together, by each way of reading, and also when it is read later.
 #[test]
 fn a_packet_has_one_budget() {
     for format in FORMATS {
@@ -107,7 +107,7 @@ fn a_packet_has_one_budget() {
     }
 }
 
-/// An element that is not what was asked for is passed over; what it has become until then counts.
+/// An element of the wrong type is passed over, and the values that were read of it count.
 #[test]
 fn failed_values_have_counted() {
     for format in FORMATS {

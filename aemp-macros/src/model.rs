@@ -122,9 +122,9 @@ pub(crate) struct Concurrent {
 /// The messages of a handler.
 #[derive(Debug)]
 pub(crate) enum Tag {
-    /// Those with this tag.
+    /// The messages with this tag.
     Named(LitStr),
-    /// Those without a handler of their own.
+    /// The messages without a handler of their own.
     Default,
 }
 

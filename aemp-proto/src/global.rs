@@ -45,6 +45,23 @@
 //!
 //! Reference nodes do neither, so entries flicker among them.
 //!
+//! # Growth
+//!
+//! With G global nodes, N nodes and W watches of a family, a join costs two handshakes and about G + W packets, and a
+//! change G + W packets. The loss of a global node costs N/G uploads of G packets each. Nothing else depends on N. A
+//! network around the planet would need changes where something does grow with N:
+//!
+//! - Every global node holds the whole database in memory and receives it when it joins. Beyond some millions of entries,
+//!   families would have to be divided among global nodes by a hash of the key. Requests name family and key, so slaves
+//!   would not notice. Between global nodes it would be another `gproto`.
+//! - A global node has N/G connections, each with two buffers and keepalives (one in ten seconds with a
+//!   `monitor_timeout` of 30 s).
+//! - Global nodes are fully meshed, G(G-1)/2 connections, and each change goes to G-1 of them. With hundreds, changes
+//!   should go along a tree, or through one global node for each region.
+//! - A flood of joins meets `max_strangers` and then the retries of the seeds, whose pauses are random but at most double
+//!   up to `monitor_timeout`.
+//! - A watch begins with the whole family. Hundreds of thousands of workers of one kind need one family for each region.
+//!
 //! # Dangers
 //!
 //! A late request of a connection that the mesh has given up would bring back a dead node's entries. So requests carry

@@ -61,11 +61,11 @@ pub struct Incoming(State);
 #[derive(Debug)]
 enum State {
     Raw,
-    /// So many octets of [`TAKEN`] have been read.
+    /// This number of octets of [`TAKEN`] has been read.
     Taking([u8; HEADER], usize),
-    /// So many octets of a header have been read.
+    /// This number of octets of a header has been read.
     Header([u8; HEADER], usize),
-    /// So many octets of a frame are left.
+    /// This number of octets of a frame is left.
     Frame(u32),
     Ended,
     Broken(FrameError),

@@ -48,7 +48,7 @@ pub struct Collector {
     waits: HashSet<String>,
     /// The nodes that have been asked for their functions and have not answered yet.
     functions: HashSet<String>,
-    /// The log of the network from a level on, while somebody looks at it.
+    /// The log of the network from a level on, while a viewer shows it.
     logs: Option<(LogLevel, LogStream)>,
 }
 

@@ -255,7 +255,7 @@ impl Network {
         all
     }
 
-    /// Takes the supervisors of a node. What has not been answered in time stays as it was.
+    /// Takes the supervisors of a node. A supervisor that has not answered in time stays as it was.
     pub fn add_trees(&mut self, trees: Trees) {
         let seen = self.nodes.get_mut(&trees.node);
         let (Some(seen), Some(supervisors)) = (seen, trees.supervisors) else {

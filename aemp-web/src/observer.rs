@@ -1,10 +1,11 @@
 //! The observer: a page in the browser for a whole network.
 //!
-//! One task collects what the nodes report about themselves (`watch`), for what somebody looks at (`demand`), into one state. Every page
-//! is made of that state on the server (`views`), and sent again after each change by server-sent events; in the browser, htmx
-//! replaces what differs. So a browser holds no state, and needs no program of ours beyond a few lines.
+//! One task collects the nodes' reports about themselves (`watch`) into one state, as far as a browser shows them
+//! (`demand`). Every page is made of that state on the server (`views`), and sent again after each change by
+//! server-sent events; in the browser, htmx replaces what differs. So a browser holds no state, and needs no program of
+//! ours beyond a few lines.
 //!
-//! What could break it:
+//! Dangers:
 //!
 //! - Names of foreign nodes contain anything. maud escapes all text, and [`Shown`](aemp::Shown) shows control characters.
 //! - A node that lies in its reports. It can only lie about itself; limits bound what it lists, and loops in trees end.
@@ -56,9 +57,10 @@ use self::{door::Door, views::Actions, watch::Watch};
 /// # Semantics
 ///
 /// The observer's node is a member of the network like any other, and asks the others in their own language, so nothing has
-/// to be added to them. It asks once a second, and only while a page is open, or ten seconds after. Nodes without the feature `metrics` count
-/// messages and calls while they are asked. Rates and times of handlers and calls are those of the last five to ten seconds. Perl nodes are shown by
-/// what they answer and by the reports of their neighbours. The observer's own node is left out.
+/// to be added to them. It asks once a second, and only while a page is open, or ten seconds after. Nodes without the
+/// feature `metrics` count messages and calls while they are asked. Rates and times of handlers and calls are those of
+/// the last five to ten seconds. Perl nodes are shown by their answers and by the reports of their neighbours. The
+/// observer's own node is left out.
 ///
 /// # Limits
 ///
@@ -69,7 +71,7 @@ use self::{door::Door, views::Actions, watch::Watch};
 ///   ports counts them less often than once a second.
 /// - Times are known within a factor of two: a quantile is an estimate within its class.
 /// - The changes of a family are the differences of its contents from second to second.
-/// - The history has ten minutes, of the time in which somebody has looked.
+/// - The history has ten minutes of the time in which a page was open.
 #[derive(Clone, Debug)]
 pub struct Observer {
     node: Node,

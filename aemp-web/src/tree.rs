@@ -19,7 +19,7 @@ pub(crate) const TREE: &[Column] = &[
     text("PORT", Width::Rest(16)).spare(1),
 ];
 
-/// The depth below which children are not shown. What other nodes report may be a circle.
+/// The depth below which children are not shown. The reports of other nodes may contain circles.
 const DEEPEST: usize = 32;
 
 /// The rows, in the order of the tree.

@@ -1,4 +1,4 @@
-//! Who waits for whom, over all nodes, and circles in it.
+//! The waits of ports for each other, over all nodes, and the circles among them.
 //!
 //! Nodes answer at slightly different times, so a call that seems to wait may have been answered since. A wait *stays* if the
 //! same run of a handler waits for the same port in two answers of its node. A circle consists of waits that stay, so it is one.
@@ -26,7 +26,7 @@ pub struct Wait {
 }
 
 impl Waiting {
-    /// The waits of a new answer of a node. What it reports about the ports of others is left out.
+    /// The waits of a new answer of a node. Its reports about the ports of other nodes are left out.
     #[must_use]
     pub fn next(&self, node: &str, answer: Waits) -> Self {
         let before: BTreeMap<(&str, u64), &WaitInfo> = self

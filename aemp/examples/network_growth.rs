@@ -27,7 +27,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// Much longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What something has cost.
+/// The cost of one event, such as a join.
 struct Cost {
     packets: u64,
     bytes: u64,
@@ -167,7 +167,7 @@ impl Network {
             network.all_see(count + 1)
                 && network.all_globals_know("'g", GLOBALS - 1)
                 && network.all_globals_know("'l", count + GLOBALS - 1)
-                && network.nobody_obeys(&id)
+                && network.all_have_left(&id)
         });
         measure.cost(self)
     }
@@ -217,7 +217,7 @@ impl Network {
             .all(|mesh| mesh.db_view(family).len() == count)
     }
 
-    fn nobody_obeys(&self, lost: &NodeId) -> bool {
+    fn all_have_left(&self, lost: &NodeId) -> bool {
         let settled =
             |mesh: &Mesh<PeerMap>| matches!(mesh.role(), Role::Slave(master) if master != lost);
         self.others
@@ -227,7 +227,7 @@ impl Network {
     }
 }
 
-/// What had been spent when something began.
+/// The totals at the beginning of an event.
 struct Measure {
     packets: u64,
     bytes: u64,

@@ -7,6 +7,8 @@
 //! Cell { node, pace (with its number), Mutex<{ queue: Queue<Envelope>, state: Option<P>, extras: Option<Box<Extras>> }> }
 //! ```
 //!
+//! - An *envelope* is an element of the queue: a message, a kill, or a *job*, which is a closure that runs in the context
+//!   of the port. The *class* of a message, urgent or ordinary, is its place in the queue, and comes from its handler.
 //! - Sending locks the cell and pushes an envelope. If the queue was `Idle`, the cell goes to the scheduler as work.
 //! - Running work takes the state and the queue out of the cell, handles the batch without the lock, and puts the state
 //!   back when the queue is empty. Ownership of the state is the mutual exclusion, so no `unsafe` is needed.

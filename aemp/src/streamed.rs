@@ -73,11 +73,12 @@
 // one carries anything, so no item is lost without a word, and none is sent twice. The monitor at the consumer goes
 // through the queue of its port, so it comes behind the items and the end that came before.
 //
-// Credit (`window`) is in items, and one account serves both the queue and the ports. What it does not share, and why:
+// Credit (`window`) is in items, and one account serves both the queue and the ports. It does not share code with
+// others:
 //
 // - The credit for bounded ports (`port/credit.rs`, `node/peer/credit.rs`) divides one queue among all nodes that ask. Its
 //   grants are absolute numbers that replace each other, expire, and can be promised to several nodes. A window belongs
-//   to one sender, and its grants add up and never expire. What they could share is one subtraction.
+// to one sender, and its grants add up and never expire. They could share one subtraction.
 // - Byte streams have TCP's window, and relayed ones that of their session (`aemp_proto::relay`), in octets.
 //
 // Dangers:

@@ -122,6 +122,6 @@ pub enum TapEvent {
     Refused(String),
     /// A packet.
     Packet(TappedPacket),
-    /// So many packets were lost here, because they came too fast.
+    /// This number of packets was lost here, because they came too fast.
     Lost(u64),
 }

@@ -34,9 +34,9 @@
 //   to each node of a cluster, subscribed or not; Pekko's mediator and OTP's `pg` hold all members at all nodes. The
 //   database tells only those who publish, and only with the first message.
 // - **Numbers instead of acknowledgements.** A publisher numbers its messages, and greets each inlet with the number of
-//   the next one (`sources`). So an inlet counts exactly what a lost connection, a slow connection, or an entry that was
-//   gone for a while has cost. What it cannot count, because the publisher's node is lost, it tells as a gap of unknown
-//   size. Nothing is sent twice, so nothing is delivered twice.
+//   the next one (`sources`). So an inlet counts exactly the messages that a lost connection, a slow connection, or an
+//   entry that was gone for a while has cost. It cannot count those of a publisher whose node is lost, and reports them
+//   as a gap of unknown size. Nothing is sent twice, so nothing is delivered twice.
 // - **An inlet answers before it is sent to** (`route`). The database does not say who has set an entry, and a peer may
 //   enter a foreign port. That costs its owner one message at a time.
 // - **The monitor of the inlet counts, not its entry.** An entry that vanishes while masters change ends nothing.

@@ -92,7 +92,8 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// What is re-exported from a private module of this crate is as good as there; of other crates only the name is known.
+    /// An item that is re-exported from a private module of this crate is listed like one that stands here. Of an item
+    /// of another crate only the name is known.
     fn reexport(&mut self, inner: &'a Value, parent: &str) {
         let target = self.get(&inner["id"]);
         match (target, inner["is_glob"] == true) {

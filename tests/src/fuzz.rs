@@ -35,7 +35,7 @@ pub use self::input::Input;
 pub struct Target {
     /// Its name: of the binary, and of its folders of seeds and of regressions.
     pub name: &'static str,
-    /// What is done with an input; returns how much was.
+    /// The function that is fuzzed with an input. It returns the amount of work that the input caused.
     pub run: fn(&[u8]) -> usize,
 }
 

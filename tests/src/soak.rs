@@ -29,5 +29,5 @@ pub use self::{
 
 use logs::log as logs;
 
-/// What the victim and its friends share, and the attacker has got hold of.
+/// The secret of the victim and its friends, which the attacker has got hold of.
 pub(crate) const SECRET: &str = "between friends";

@@ -14,16 +14,16 @@ pub struct Transcript {
     pub json: Json,
 }
 
-/// What one end of one connection sent, or did.
+/// An event of one connection: octets that one end sent, or its closing.
 #[derive(Debug)]
 pub struct Event<'a> {
-    /// Who sent it.
+    /// The name of the end that sent it.
     pub from: &'a str,
-    /// To whom.
+    /// The name of the other end.
     pub to: &'a str,
-    /// In which part of the conversation: `greeting`, `auth`, `data`, `raw`, and others.
+    /// The part of the conversation: `greeting`, `auth`, `data`, `raw`, and others.
     pub phase: &'a str,
-    /// What was sent.
+    /// The octets that were sent.
     pub bytes: Vec<u8>,
 }
 
@@ -86,7 +86,7 @@ impl Transcript {
             })
     }
 
-    /// What happened on a connection, in order.
+    /// The events of a connection, in order.
     pub fn events(&self, conn: u64) -> Vec<Event<'_>> {
         let events = self.json["events"].as_array().unwrap();
         let here = events.iter().filter(|event| event["conn"] == conn);
@@ -104,7 +104,7 @@ impl Transcript {
         .collect()
     }
 
-    /// What one end of a connection sent in one phase, piece by piece.
+    /// The octets that one end of a connection sent in one phase, piece by piece.
     pub fn sent(&self, conn: u64, from: &str, phase: &str) -> Vec<Vec<u8>> {
         let events = self.events(conn).into_iter();
         events
@@ -119,7 +119,7 @@ impl Transcript {
         own.unwrap_or_else(|| self.json["secret"].as_str().unwrap_or_default())
     }
 
-    /// What the nodes have logged, as one text.
+    /// The log lines of the nodes, as one text.
     pub fn logged(&self) -> String {
         self.json["logged"].to_string()
     }

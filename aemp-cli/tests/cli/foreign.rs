@@ -77,7 +77,7 @@ fn talk(mut stream: TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What it sends back for a packet.
+/// The packets that it answers with, for a packet that arrives.
 fn answers(packet: &[Value]) -> Vec<Value> {
     let text = |n: usize| packet.get(n).and_then(Value::as_str).unwrap_or_default();
     let name = |id: &str| id.rsplit('#').next().unwrap_or_default().to_owned();

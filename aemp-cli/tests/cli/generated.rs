@@ -1,4 +1,4 @@
-//! What other programs read: completion scripts, certificates.
+//! Output for other programs: completion scripts and certificates.
 
 use std::process::{Command, Stdio};
 
@@ -110,7 +110,7 @@ fn a_certificate_may_be_a_file_or_the_text_itself() {
     let shown = printed(&aemp(&["--json", "showprofile", "--reveal", "p"]));
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!(shown["cert"], pem);
-    // What is wrong with it is said without it: there may be a key in it.
+    // The error does not quote the argument, because a private key may be in it.
     let output = aemp(&["setcert", "-----BEGIN PRIVATE KEY-----\nhush"]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(
@@ -166,7 +166,7 @@ fn a_ca_issues_certificates_for_nodes() {
     openssl.args(["x509", "-noout", "-text", "-in", "own.pem"]);
     let text = printed(&openssl.output().expect("openssl runs"));
     assert!(text.contains("URI:aemp:green/%C3%BC/"), "{text}");
-    // What is there already stays.
+    // An existing file is never overwritten, and unfit files are refused.
     for (args, error) in [
         (
             &["gencert", "--ca", "ca.pem"][..],

@@ -93,7 +93,7 @@ fn until(at: &str, path: &str, has: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-/// What changes from one moment to the next, also in a network in which nothing happens.
+/// The document without the parts that change from one moment to the next, also in a network in which nothing happens.
 fn still(mut document: Value) -> Value {
     if let Some(details) = document.as_object_mut() {
         for moving in ["uptime", "memory", "connections"] {

@@ -1,4 +1,4 @@
-//! What this node knows of its own role, and the times that follow from it.
+//! The role of this node, as far as it knows it, and the times that follow from it.
 
 use std::time::Duration;
 

@@ -36,7 +36,7 @@ impl Encrypt {
     }
 }
 
-/// Which end of a connection this is (greeting key `role`).
+/// The end of a connection that a node is (greeting key `role`).
 ///
 /// An attacker that dials two listening nodes and relays between them makes both of them the end that accepted. A real
 /// connection has one end of each kind, so such a relay is detected.

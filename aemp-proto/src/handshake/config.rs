@@ -34,8 +34,8 @@ pub struct HandshakeConfig {
     pub tls: bool,
     /// True if all other connections are refused.
     pub require_tls: bool,
-    /// Which connections without certificates are encrypted. Any value but `Never` requires that the caller can set up
-    /// TLS with [`Keys::Ephemeral`](super::Keys::Ephemeral).
+    /// The connections without certificates that are encrypted. Any value but `Never` requires that the caller can set
+    /// up TLS with [`Keys::Ephemeral`](super::Keys::Ephemeral).
     pub encrypt: Encrypt,
     /// True if the node passes on connections of other nodes, and is reached by such connections.
     pub relay: bool,

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_agree_who_chooses() {
+    fn both_ends_agree_on_the_arbiter() {
         let (a, b) = (NodeId::new("a").unwrap(), NodeId::new("b").unwrap());
         assert!(we_arbitrate(&a, &b, true) && !we_arbitrate(&b, &a, true));
         assert!(we_arbitrate(&a, &b, false) && we_arbitrate(&b, &a, false));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_proved_itself_goes_first() {
+    fn a_proved_connection_goes_first() {
         let mut arbiter = Arbiter::default();
         for conn in 1..=3 {
             arbiter.request(at(0), ConnId(conn));

@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn who_never_stops_is_told_of_once() {
+    fn endless_repetition_is_reported_once() {
         assert_eq!(reported_at((0..50).map(|n| n * 10)), [40]);
         assert!(reported_at([5, 5, 6, 34]).is_empty());
         // A restart after a long time is not reported.

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_found_by_its_time() {
+    fn entries_are_found_by_their_time() {
         let mut timed = Timed::default();
         for (key, time) in [(1, Some(5)), (2, None), (3, Some(2))] {
             timed.insert(key, time.map(at));

@@ -55,7 +55,7 @@ fn lost(lost: Lost) -> Loss {
 }
 
 #[test]
-fn what_is_sent_before_the_connection_is_up_is_written_in_order() {
+fn packets_queued_before_the_connection_is_up_are_written_in_order() {
     let mut peer = peer();
     assert_eq!(send(&mut peer, "p", "one"), Urge::Connect);
     assert_eq!(send(&mut peer, "q", "two"), Urge::None);
@@ -176,7 +176,7 @@ fn a_lost_connection_fires_all_monitors_in_the_order_in_which_they_were_set() {
 }
 
 #[test]
-fn who_has_fired_what_is_never_in_doubt() {
+fn each_report_of_fired_monitors_belongs_to_one_loss() {
     let mut peer = up();
     let _ = peer.monitor("p", MonitorId(1));
     assert_eq!(peer.fired(LossId(1)), Fired::Not);
@@ -234,7 +234,7 @@ fn the_nodes_own_monitors_cover_all_its_ports() {
 }
 
 #[test]
-fn what_a_callback_monitors_and_sends_belongs_to_the_next_connection() {
+fn monitors_and_messages_of_a_callback_belong_to_the_next_connection() {
     let mut peer = up();
     for id in 1..=3 {
         let _ = peer.monitor("p", MonitorId(id));
@@ -253,7 +253,7 @@ fn what_a_callback_monitors_and_sends_belongs_to_the_next_connection() {
 }
 
 #[test]
-fn what_overflows_while_monitors_fire_is_a_loss_of_its_own() {
+fn an_overflow_while_monitors_fire_is_a_loss_of_its_own() {
     let mut peer = limited(50);
     let _ = peer.link_up(A, Format::Json);
     let _ = peer.monitor("p", MonitorId(1));
@@ -354,7 +354,7 @@ fn urges_add_up_to_the_most_urgent() {
 }
 
 #[test]
-fn what_goes_over_a_connection_is_counted() {
+fn traffic_of_a_connection_is_counted() {
     let mut peer = peer();
     let _ = send(&mut peer, "p", "queued");
     let _ = peer.monitor("p", MonitorId(1));

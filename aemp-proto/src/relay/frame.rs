@@ -32,7 +32,7 @@ pub(crate) enum Told {
 pub(crate) enum Act {
     /// Octets of the tunnel.
     Data(Vec<u8>),
-    /// So many octets have been read: as many more may be sent.
+    /// This number of octets has been read: as many more may be sent.
     Room(usize),
     /// Without a text: this end sends no more octets. With a text: the session is over, for this reason.
     End(String),

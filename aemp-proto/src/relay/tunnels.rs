@@ -44,7 +44,7 @@ pub(crate) type Session = (NodeId, u64);
 /// The result of reading a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TunnelRead {
-    /// So many octets were read.
+    /// This number of octets was read.
     Octets(usize),
     /// There is nothing to read yet.
     Nothing,
@@ -136,7 +136,7 @@ impl Tunnels {
         Some(conn)
     }
 
-    /// Takes note that the session of a tunnel is over. What has arrived can still be read.
+    /// Takes note that the session of a tunnel is over. Octets that have arrived can still be read.
     fn finish(&mut self, conn: ConnId, text: String) -> Option<ConnId> {
         self.all.get_mut(&conn)?.over = true;
         self.break_off(conn, text)
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_arrived_is_read_before_the_end() {
+    fn octets_that_have_arrived_are_read_before_the_end() {
         let mut tunnels = tunnels();
         tunnels.came(&relay(), 7, Act::Data(vec![1; 3]));
         tunnels.came(&relay(), 7, Act::End("it is lost".into()));

@@ -105,7 +105,7 @@ pub(super) async fn node(from: &Node, node: &str, listed: usize) -> Result<Sight
     }
 }
 
-/// An answer, without what nobody has asked for: a node may list more than it was asked for.
+/// An answer, without the surplus: a node may list more than it was asked for.
 fn bounded(
     mut info: NodeInfo,
     mut connections: Connections,

@@ -59,7 +59,7 @@ fn find(what: &str, about: &About, state: &State) -> Option<Value> {
         let nodes = network.nodes.iter();
         nodes.filter(move |(id, _)| node.is_none_or(|node| node == *id))
     };
-    /// What each node says.
+    /// One part of the report of each node, by its ID.
     fn each<'a, T: serde::Serialize>(
         nodes: impl Iterator<Item = (&'a String, &'a Seen)>,
         of: impl Fn(&'a Seen) -> T,

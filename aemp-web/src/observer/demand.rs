@@ -1,4 +1,4 @@
-//! What the observer's browsers look at. The collector asks for nothing else.
+//! The things that the observer's browsers look at. The collector asks for nothing else.
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,6 @@
 //! The last ten minutes: totals for curves, pictures of the topology, and a list of changes.
 //!
-//! There are samples of the time in which somebody has looked only, because nothing is collected otherwise.
+//! It has samples only of the time in which a page was open, because nothing is collected otherwise.
 
 use std::{
     collections::{BTreeSet, VecDeque},

@@ -258,7 +258,7 @@ fn curve(history: &History, now: f64, name: &str, value: fn(&Totals) -> f64) -> 
         format!("{x:.1},{:.1}", height - scale * value(totals))
     };
     let totals: Vec<&Totals> = history.totals().collect();
-    // Nothing is known of the time in which nobody has looked.
+    // Nothing is known of the time in which no page was open.
     let pieces = totals.chunk_by(|a, b| b.at - a.at < GAP);
     let pieces = pieces.map(|piece| piece.iter().map(|totals| point(totals)).collect::<Vec<_>>());
     let label = format!(

@@ -1,4 +1,4 @@
-//! The pages, their addresses, and what a request for one says.
+//! The pages, their addresses, and the parameters of their requests.
 
 use std::fmt::Write;
 
@@ -136,7 +136,7 @@ impl Page {
     }
 }
 
-/// What the query of an address may say. Values of the wrong kind are errors, unknown names are ignored.
+/// The parameters in the query of an address. Values of the wrong kind are errors, unknown names are ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Query {

@@ -37,7 +37,7 @@ const VIEWERS: usize = 64;
 /// The pause after which an idle stream of events shows that it is alive.
 const ALIVE: Duration = Duration::from_secs(5);
 
-/// What handlers of requests share.
+/// The state that all handlers of requests share.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) watch: Watch,

@@ -34,7 +34,7 @@ const FUNCTIONS: usize = 200;
 /// The number of nodes without counts that are shown.
 const UNCOUNTED: usize = 50;
 
-/// What may be done on a page.
+/// The permission to act on nodes from a page, by buttons and forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Actions {
     Off,

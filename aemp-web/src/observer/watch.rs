@@ -1,7 +1,8 @@
 //! The one collector of an observer, however many browsers look.
 //!
-//! A task asks the nodes once a second, or less often in a large network, and only for what somebody looks at. Its answers
-//! go into one state, which all pages are made of. Pages hear of a new state by a tick, at most five times a second.
+//! A task asks the nodes once a second, or less often in a large network, and only for the things that open pages show.
+//! Its answers go into one state, which all pages are made of. Pages hear of a new state by a tick, at most five times
+//! a second.
 
 use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},

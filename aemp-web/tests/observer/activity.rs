@@ -72,7 +72,7 @@ async fn rates_times_deaths_and_failing_calls_are_shown() {
     let (broken, here) = (till(&blue), till(&blue));
     broken.break_down();
     let there: TillRef = watched.green.handle(&here.id());
-    // Somebody must look, or nothing is counted in a program without the feature `metrics`.
+    // A viewer must look, or nothing is counted in a program without the feature `metrics`.
     until(&watched, "/api/counts", |counts| {
         counts["blue"]["counting"].as_bool()
     })

@@ -1,4 +1,4 @@
-//! What the nodes are asked: nothing while nobody looks, and once however many look.
+//! The requests to the nodes: none without a viewer, and one round of them for any number of viewers.
 
 use std::time::Duration;
 

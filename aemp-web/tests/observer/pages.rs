@@ -102,7 +102,7 @@ async fn a_page_and_its_assets_are_light() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_said() {
+async fn missing_pages_and_nodes_are_explained() {
     let watched = Watched::start().await;
     let at = watched.at;
     for (path, status, text) in [

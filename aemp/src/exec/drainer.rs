@@ -12,8 +12,8 @@ use super::{
     scheduler::{Scheduler, When, schedule},
     seat::{self, Before, Doing, Mine, Seat},
     slice::{LARGE_TURN, Slice},
+    stall,
     tally::Tally,
-    watchdog,
 };
 use crate::{message::Port, port::any::AnyPort};
 
@@ -104,7 +104,7 @@ impl<'a> Active<'a> {
     /// `None` if the thread is about to end.
     #[inline]
     pub(crate) fn begin(scheduler: &'a Scheduler) -> Option<Self> {
-        watchdog::stir();
+        stall::stir();
         Some(Self {
             scheduler,
             seat: scheduler.seat()?,
@@ -113,8 +113,8 @@ impl<'a> Active<'a> {
         })
     }
 
-    /// As `begin`, for a connection that delivers. The watchdog treats it like a handler, because decoding of arguments
-    /// runs user code.
+    /// As `begin`, for a connection that delivers. The stall detector treats it like a handler, because decoding of
+    /// arguments runs user code.
     pub(crate) fn delivering(scheduler: &'a Scheduler, lane: Lane) -> Option<Delivering<'a>> {
         let mut active = Self::begin(scheduler)?;
         active.lane = lane;
@@ -414,16 +414,16 @@ impl Drop for Blocking {
     }
 }
 
-/// A task polls an async handler. The watchdog treats it like any other handler.
+/// A task polls an async handler. The stall detector treats it like any other handler.
 pub(crate) struct Occupied(Option<(Mine, Before, Doing)>);
 
 impl Occupied {
     pub(crate) fn enter(port: &dyn AnyPort, handler: u32) -> Self {
         if seat::active() != 0 {
-            // The first poll is part of a run, which the watchdog sees already.
+            // The first poll is part of a run, which the stall detector sees already.
             return Self(None);
         }
-        watchdog::stir();
+        stall::stir();
         let Some(seat) = port.node().scheduler().seat() else {
             return Self(None);
         };

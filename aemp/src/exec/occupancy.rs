@@ -1,4 +1,4 @@
-//! What the executor is doing at the moment, for metrics.
+//! The executor's present work, for metrics.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub(crate) struct Occupancy {
     pub(crate) blocking: usize,
     /// Ports that wait for a worker.
     pub(crate) waiting: usize,
-    /// The time of the handler that runs longest, as far as the watchdog has seen it.
+    /// The time of the handler that runs longest, as far as the stall detector has seen it.
     pub(crate) longest: Duration,
 }
 
@@ -53,7 +53,7 @@ impl Scheduler {
 }
 
 impl Seat {
-    /// The time since the watchdog has first seen this run.
+    /// The time since the stall detector has first seen this run.
     fn ran_for(&self, running: Running, now: Instant) -> Duration {
         let seen = self.seen.lock();
         let since = seen.since.filter(|_| seen.running == Some(running));

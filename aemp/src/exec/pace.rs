@@ -34,7 +34,7 @@ const WAS_SLOW: u64 = 1 << 63;
 /// The way in which a port is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// It probably returns soon. The watchdog notices if it does not.
+    /// It probably returns soon. The stall detector notices if it does not.
     Quick,
     /// It may take any time.
     Unknown,

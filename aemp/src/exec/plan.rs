@@ -1,7 +1,7 @@
 //! The number of drainers, and the decision to start another: the scheduler without its locks, tasks and clocks.
 //!
 //! The plan is a pure struct under the injector's lock. A model tries it in any order (`plan/tests`): with tokio's
-//! slots and queues, handlers and tasks that block, connections, and the watchdog.
+//! slots and queues, handlers and tasks that block, connections, and the stall detector.
 //!
 //! A drainer is *present* (it runs or blocks) or *away* (it has been started and has not begun, or has given way). An
 //! away drainer may be *lost*: behind a task of its worker that does not give way, where no other worker can take it.
@@ -29,7 +29,7 @@ pub(super) struct Plan {
     /// The number of away drainers, by the number of reports since they went at which something waited: none, one,
     /// more. The last are lost.
     away: [usize; 3],
-    /// The number of reports of the watchdog at which something waited.
+    /// The number of reports of the stall detector at which something waited.
     looks: u32,
     search: Search,
     started: u32,
@@ -42,7 +42,7 @@ pub(super) struct Plan {
 enum Search {
     None,
     On(u32),
-    /// The watchdog has seen it, so it should have begun by now. At the next report it no longer counts.
+    /// The stall detector has seen it, so it should have begun by now. At the next report it no longer counts.
     Late(u32),
     /// It waits in a queue from which any worker takes it, so it needs no replacement.
     Sure(u32),
@@ -68,8 +68,8 @@ impl Ticket {
 pub(super) enum By {
     /// A task. Its worker may keep the drainer for itself.
     Task,
-    /// The watchdog. Any worker may take the drainer.
-    Watchdog,
+    /// The stall detector. Any worker may take the drainer.
+    StallDetector,
 }
 
 impl Plan {
@@ -118,7 +118,7 @@ impl Plan {
                 self.go(&mut ticket);
                 Search::On(self.started)
             }
-            By::Watchdog => Search::Sure(self.started),
+            By::StallDetector => Search::Sure(self.started),
         };
         Some(ticket)
     }
@@ -178,8 +178,8 @@ impl Plan {
         self.gone = true;
     }
 
-    /// Takes a report of the watchdog: the number of handlers that do not return, and whether a port waits. Returns
-    /// whether a drainer should be started.
+    /// Takes a report of the stall detector: the number of handlers that do not return, and whether a port waits.
+    /// Returns whether a drainer should be started.
     pub(super) fn report(&mut self, stuck: usize, waiting: bool) -> bool {
         self.stuck = stuck;
         if !waiting {

@@ -29,9 +29,9 @@ use super::{
     plan::{By, Plan, Ticket},
     ready::{Lane, Ready, Work},
     seat::{self, Mine, Seat},
+    stall,
     tally::{Past, Sum, Switch, Was},
     waiting::rest::Places,
-    watchdog,
 };
 use crate::{
     Node, Reason, guard,
@@ -117,9 +117,9 @@ impl Scheduler {
         }
     }
 
-    /// Lets the watchdog observe this node. A simulated node has no real time, so it is not observed.
+    /// Lets the stall detector observe this node. A simulated node has no real time, so it is not observed.
     pub(crate) fn watch_over(&self, node: &Node) {
-        watchdog::observe(self.clone(), node.downgrade());
+        stall::observe(self.clone(), node.downgrade());
     }
 
     /// While the result lives, timers that are made on this thread belong to the node's runtime.
@@ -374,7 +374,7 @@ impl Scheduler {
         };
         self.remember_wanted(&injector);
         drop(injector);
-        watchdog::stir();
+        stall::stir();
         self.spawn(drainer::run(self.clone(), ticket));
         if when == When::Now {
             self.displace();
@@ -474,8 +474,8 @@ impl Scheduler {
         end_all(&mut ready);
     }
 
-    /// Takes a report of the watchdog: the number of handlers that do not return. Returns whether a port waits for a
-    /// drainer.
+    /// Takes a report of the stall detector: the number of handlers that do not return. Returns whether a port waits
+    /// for a drainer.
     pub(super) fn report_stuck(&self, stuck: usize) -> bool {
         let waiting = self.seats().iter().any(|seat| !seat.stealer().is_empty());
         let mut injector = self.injector();
@@ -483,7 +483,7 @@ impl Scheduler {
         let wanted = injector.plan.report(stuck, waiting);
         self.remember_wanted(&injector);
         if wanted {
-            self.start_drainer(injector, By::Watchdog, When::Soon);
+            self.start_drainer(injector, By::StallDetector, When::Soon);
         }
         waiting
     }
@@ -510,7 +510,7 @@ pub(crate) fn schedule(work: Work) {
         let when = if trusted { When::Soon } else { When::Now };
         return scheduler.clone().inject(work, when);
     }
-    // Relaxed, and so perhaps out of date: the watchdog finds ports that are left waiting because of that.
+    // Relaxed, and so perhaps out of date: the stall detector finds ports that are left waiting because of that.
     let wanted = scheduler.0.wanted.load(Ordering::Relaxed) && !(trusted && seat::is_quick(FEW));
     let helped = wanted.then(|| scheduler.clone());
     seat::push(work);

@@ -1,8 +1,8 @@
 //! A thread's seat at a node: the ports to run next, which idle workers may steal, and the current message, which the
-//! watchdog sees.
+//! stall detector sees.
 //!
 //! The seat also collects the tasks to wake *later*, all at once: writers of connections, when a port's turn ends, and
-//! callers whose answers a connection has read. The watchdog wakes them if the turn takes long.
+//! callers whose answers a connection has read. The stall detector wakes them if the turn takes long.
 
 use std::{
     cell::{Cell, RefCell},
@@ -43,17 +43,17 @@ pub(crate) struct Seat {
     /// True if the thread runs blocking ports.
     blocking: AtomicBool,
     /// Tasks to wake when a handler returns, or when a connection has delivered its packets. If that takes long, the
-    /// watchdog wakes them.
+    /// stall detector wakes them.
     later: Lock<Vec<Later>>,
     /// The directory of the thread in `/proc`, if the system has it.
     pub(super) thread: Option<PathBuf>,
-    /// The observations of the watchdog. Only the watchdog uses them.
+    /// The observations of the stall detector. Only the stall detector uses them.
     pub(super) seen: Lock<Seen>,
     /// The counts of messages and calls. Only the thread writes them.
     pub(super) tallies: Tallies,
 }
 
-/// The watchdog's observations of a seat.
+/// The stall detector's observations of a seat.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) running: Option<Running>,

@@ -1,9 +1,9 @@
 //! Ports in async code: one task for as long as the handlers of a port wait.
 //!
-//! A *run* ([`handle`]) is a future that owns the state of its port, and what the port has in hand. It handles one message
-//! after the other, of plain handlers too, until the queue is empty or the turn is over. Then the port is data again,
-//! and the task rests, if there is a place for it. So the task, the storage of the handlers' futures and the waker are
-//! made once for a queue, and not for each message.
+//! A *run* ([`handle`]) is a future that owns the state of its port, and what the port has in hand. It handles one
+//! message after the other, of plain handlers too, until the queue is empty or the turn is over. Then the port is data
+//! again, and the task rests, if there is a place for it. So the task, the storage of the handlers' futures and the
+//! waker are made once for a queue, and not for each message.
 //!
 //! - The first poll is made in place, by the drainer or caller that runs the port. A handler that need not wait never
 //!   leaves it. If the handler has waited the last time (`pace::Record`), the run begins as a task at once, without a
@@ -14,15 +14,15 @@
 //! - A handler that has waited *moves in* ([`Running::move_in`]): one step under the lock takes the note and the next
 //!   message. A handler that has not waited takes no lock. Nothing depends on the length of the queue.
 //!
-//! Each poll is a run at the thread's seat, for the watchdog (`Occupied`). Plain handlers run as in a drainer
+//! Each poll is a run at the thread's seat, for the stall detector (`Occupied`). Plain handlers run as in a drainer
 //! (`drainer::in_turn`), so the ports that they make ready wait at the seat and can be stolen. A turn ends as in a
-//! drainer: a port that has handled its share without a wait returns to the executor. A blocking port returns after each
-//! wait, because only its own threads may run its handlers.
+//! drainer: a port that has handled its share without a wait returns to the executor. A blocking port returns after
+//! each wait, because only its own threads may run its handlers.
 //!
 //! Alternatives: a task for each message, as before, costs a box, a task and a trip through the injector each. Drainers
 //! that poll the futures would share tokio's budget of one task, and a yielding handler would wait for the
-//! drainer to give way. A task for each idle port would cost its memory; so only some of them rest ([`rest`]). Danger: a
-//! handler that ends in `Ready` again and again takes tokio's budget of its task, as any task's.
+//! drainer to give way. A task for each idle port would cost its memory; so only some of them rest ([`rest`]). Danger:
+//! a handler that ends in `Ready` again and again takes tokio's budget of its task, as any task's.
 
 pub(crate) mod rest;
 
@@ -494,8 +494,8 @@ impl<P: Port> Running<P> {
         true
     }
 
-    /// Ends the wait, and takes the next message. If there is none and the run `goes_on`, the port becomes idle. Returns
-    /// whether the port is still in this run.
+    /// Ends the wait, and takes the next message. If there is none and the run `goes_on`, the port becomes idle.
+    /// Returns whether the port is still in this run.
     fn move_in(&mut self, goes_on: bool) -> bool {
         let mut inner = self.cell.lock();
         if inner.queue.is_dead() {

@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn each_catcher_gets_what_it_wants() {
+    fn each_catcher_gets_the_lines_that_it_wants() {
         let hub = Hub::new(None);
         assert_eq!(hub.wanted(), LevelFilter::OFF);
         let (errors, all) = (

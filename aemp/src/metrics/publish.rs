@@ -56,7 +56,7 @@ impl Node {
     }
 }
 
-/// What the recorder has been told.
+/// The values that the recorder has received.
 #[derive(Debug, Default)]
 struct Published {
     described: bool,

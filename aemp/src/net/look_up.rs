@@ -1,4 +1,4 @@
-//! Finding out what seeds stand for.
+//! The look-up of the addresses that seeds stand for.
 
 use tokio::time::sleep;
 

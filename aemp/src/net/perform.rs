@@ -31,7 +31,8 @@ struct Later {
     /// mesh.
     dials: Vec<(ConnId, String, Orders)>,
     look_ups: Vec<(LookUpId, String)>,
-    /// Tunnels that begin: their connections, the addresses that stand for the other ends, and who has opened them.
+    /// Tunnels that begin: their connections, the addresses that stand for the other ends, and the ends that have
+    /// opened them.
     tunnels: Vec<(ConnId, Arc<Stir>, Made, Orders)>,
     /// Tunnels whose readers and writers are to be woken, which may be foreign code.
     stirred: Vec<Arc<Stir>>,

@@ -16,8 +16,8 @@
 //!   then ends everything on that thread: ports perish, monitors of far ports fire, waits end. Any code that notices
 //!   may call it, any number of times.
 //! - **Ownership.** Handles, ports and tasks hold the node. Everything that the node holds (`net::Shared`, `Peer`,
-//!   the mesh's peers, the watchdog of the runtime) knows it by a `WeakNode`. The table is emptied when the node ends,
-//!   and so are actions of monitors, watches and queries. So an ended node is freed with its last handle. A node
+//!   the mesh's peers, the stall detector of the runtime) knows it by a `WeakNode`. The table is emptied when the node
+//!   ends, and so are actions of monitors, watches and queries. So an ended node is freed with its last handle. A node
 //!   without a network that has no ports is freed without being stopped.
 
 mod count;

@@ -18,7 +18,7 @@ pub(crate) trait Element {
 /// The next element of a queue.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Next<T> {
-    /// So many elements were lost here.
+    /// This number of elements was lost here.
     Lost(u64),
     One(T),
     Nothing,

@@ -200,7 +200,7 @@ impl<'a> Cx<'a> {
     /// its node is lost. A long handler can ask this from time to time.
     ///
     /// False for messages that were not called, for [`Call::forget`](crate::Call::forget), and in handlers with a
-    /// `Reply`, which have [`Reply::is_wanted`]. What is said there of callers on other nodes holds here as well.
+    /// `Reply`, which have [`Reply::is_wanted`]. Its rules for callers on other nodes hold here as well.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.call.is_some_and(|call| call.is_left())
@@ -462,8 +462,8 @@ impl<'a> Cx<'a> {
     }
 }
 
-/// The context of a handler that answers a call by what it returns. What the handler asks for is given back to the
-/// context that it was made of.
+/// The context of a handler that answers a call by its return value. The handler's requests (its end, changes of
+/// handlers) are given back to the context that this one was made of.
 #[derive(Debug)]
 pub struct Answering<'c, 'a> {
     outer: &'c mut Cx<'a>,

@@ -1,4 +1,4 @@
-//! The receiving half of a stream, whatever its items come from.
+//! The receiving half of a stream, for all sources of items.
 
 use std::{
     mem,
@@ -53,7 +53,7 @@ impl<T> Half<T> {
         Self::new(Source::Sent(by))
     }
 
-    /// Grants the sender what the window has to grant.
+    /// Grants the sender the room that the window has for it.
     pub(super) fn grant(&mut self) {
         if matches!(&self.from, Source::Pipe(_) | Source::Port(_))
             && let Some(items) = self.window.grant()

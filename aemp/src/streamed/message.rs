@@ -19,7 +19,7 @@ const CANCEL: &str = "cancel";
 
 /// The messages of the port of a consumer.
 pub(super) enum ToConsumer {
-    /// So many items, which the consumer decodes.
+    /// A packet of items, which the consumer decodes, and their number.
     Data(KeptPacket, u64),
     End(Vec<Value>),
 }

@@ -22,7 +22,7 @@ pub(super) struct Pipe<T>(Lock<State<T>>);
 
 struct State<T> {
     items: Items<T>,
-    /// What the sink may still add.
+    /// The number of items that the sink may still add.
     credit: Credit,
     phase: Phase,
     sink: Option<Waker>,

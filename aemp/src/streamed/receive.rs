@@ -201,7 +201,7 @@ impl Port for Consumer {
     }
 }
 
-/// What has arrived for the consumer.
+/// The items and the end that have arrived for the consumer.
 #[derive(Default)]
 struct Inflow(Lock<Arrived>);
 

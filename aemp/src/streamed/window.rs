@@ -2,7 +2,7 @@
 //!
 //! Each half has a part of one account. The consumer's [`Window`] is the number of items that may be on their way or
 //! wait for the consumer. It grants this number, and later the items that the consumer has taken, in amounts of at
-//! least half a window. The sender's [`Credit`] is what was granted and is not spent. The port of a consumer has a
+//! least half a window. The sender's [`Credit`] is the granted number, less the spent one. The port of a consumer has a
 //! `Credit` as well, by which it recognizes a sender that sends too much.
 
 /// The number of items that may still be sent, or may still arrive.
@@ -14,7 +14,7 @@ impl Credit {
         self.0
     }
 
-    /// Adds what was granted. The number may be any, because a peer has named it.
+    /// Adds a grant. The number may be any, because a peer has named it.
     pub(super) fn add(&mut self, items: u64) {
         self.0 = self.0.saturating_add(items);
     }

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tap_gets_what_it_wants() {
+    fn each_tap_gets_the_copies_that_it_wants() {
         let taps = Taps::default();
         assert!(!taps.are_open());
         let to = |name| PortId::parse(name).unwrap();

@@ -1,4 +1,8 @@
-//! The parts of X.509 that webpki does not give out: version, names and dates of a certificate.
+//! The parts of X.509 that webpki does not give out: version, names, dates and one extension of a certificate. webpki
+//! checks signatures and chains.
+//!
+//! A crate for X.509 was considered and left out. x509-cert would add six crates to each build and x509-parser twenty, and
+//! both bring a second version of syn.
 
 use std::fmt;
 

@@ -78,7 +78,7 @@ enum Work<T> {
     NodeEnded,
 }
 
-/// Whether the task goes on.
+/// The end of one turn of the task: it goes on, or it ends.
 #[derive(PartialEq)]
 enum Turn {
     GoesOn,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{guard, lock::Lock, passing::queue::Next};
 
-/// What waits for one reader. Code of the user (keys, wakers, `Drop` of messages) runs outside of its lock.
+/// The events that wait for one reader. Code of the user (keys, wakers, `Drop` of messages) runs outside of its lock.
 pub(super) struct Mailbox<T> {
     waiting: Lock<Waiting<T>>,
     key: Option<Arc<Key<T>>>,

@@ -23,7 +23,7 @@ pub(super) enum Full {
     Ends,
 }
 
-/// The result of a push. What is no longer needed is returned, because dropping it runs code of the user.
+/// The result of a push. An item that is no longer needed is returned, because dropping it runs code of the user.
 #[derive(Debug, PartialEq)]
 pub(super) enum Pushed<I> {
     Kept,

@@ -29,7 +29,7 @@ pub(super) struct Packet {
     pub(super) bytes: usize,
 }
 
-/// What one node says to another.
+/// A message of one node to another.
 #[derive(Debug, PartialEq)]
 pub(super) enum Said {
     Hello {

@@ -1,4 +1,4 @@
-//! What dispatchers, workers and submitters tell each other.
+//! The messages between dispatchers, workers and submitters.
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Types and signatures as text, of rustdoc's JSON. What is not known is shown as `?`, and makes no error.
+//! Types and signatures as text, from rustdoc's JSON. An unknown construct is shown as `?`, and is not an error.
 
 use serde_json::Value;
 

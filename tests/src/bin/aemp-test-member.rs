@@ -108,7 +108,7 @@ fn role(role: &Role) -> String {
     }
 }
 
-/// Who has done how much of a round of work. Calls that fail are made again by the next worker.
+/// The number of jobs of one round that each node has done. A call that fails is made again by the next worker.
 async fn work(pool: &Pool<WorkerRef>) -> BTreeMap<String, u32> {
     let mut done = BTreeMap::new();
     for _ in 0..ROUND {

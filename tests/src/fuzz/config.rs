@@ -124,7 +124,7 @@ fn value_of(text: &str) -> Value {
     }
 }
 
-/// What has been written is read again as it was, by others too.
+/// A saved file is read again with the same content, by this project and by serde_json.
 fn saved(config: &mut ConfigFile, path: &Path, resolved: &str) {
     let changed = config.is_changed();
     let written = match config.save() {

@@ -85,7 +85,7 @@ fn weight(values: &[Value]) -> usize {
     values.len() + values.iter().map(inner).sum::<usize>()
 }
 
-/// What has come can go on in any format, and is the same to Perl then.
+/// A packet that has arrived can be sent on in any format, and is the same to Perl there.
 fn travels(format: &Format, values: &[Value], limits: Limits) {
     let bytes = match write(format, values, limits) {
         Ok(bytes) => bytes,
@@ -112,7 +112,7 @@ fn all_finite(values: &[Value]) -> bool {
     })
 }
 
-/// What has been written and read once does not change any more.
+/// A packet that has been written and read once does not change any more.
 fn settles(format: &Format, values: &[Value], limits: Limits) {
     let Ok(first) = write(format, values, limits) else {
         return;

@@ -24,7 +24,7 @@ const TO_BE_PROVED: &[u8] = b"hmac_sha3_512;*";
 /// The exporter of TLS with keys that say nothing.
 const EXPORTED: [u8; Binding::LEN] = [0x42; Binding::LEN];
 
-/// What one end made of what the other has sent.
+/// The state of one end after it has read all octets of the other.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Outcome {
     sent: Vec<u8>,
@@ -33,7 +33,7 @@ pub(super) struct Outcome {
     /// The stream that the connection carries, if it is a data connection.
     pub(super) stream: Option<StreamStart>,
     pub(super) leftover: Vec<u8>,
-    /// TLS was wanted by both. What follows is taken as if it were within.
+    /// The keys, if both ends want TLS. The octets that follow are read as if they came out of TLS.
     secured: Option<Keys>,
 }
 
@@ -94,7 +94,7 @@ fn greeting(config: &HandshakeConfig) -> Greeting {
     config.greeting(Role::Accepted, peer)
 }
 
-/// What the peer sends, and whether it has been given the proof.
+/// The octets that the peer sends, and true if the proof of the secret has been inserted.
 pub(super) fn proved(own: &Greeting, theirs: &[u8]) -> (Vec<u8>, bool) {
     let mut lines = theirs.splitn(3, |&byte| byte == b'\n');
     let (Some(first), Some(second), Some(rest)) = (lines.next(), lines.next(), lines.next()) else {
@@ -131,7 +131,7 @@ fn in_clear(theirs: &[u8]) -> bool {
     third.is_some_and(|line| line.starts_with(b"cleartext;67656865696d"))
 }
 
-/// What can be read can be written, and says the same then.
+/// A greeting that can be read can be written, and has the same meaning then.
 fn greeting_survives(theirs: &[u8]) {
     let line = theirs.split(|&byte| byte == b'\n').next();
     if let Ok(read) = Greeting::parse(line.unwrap_or_default()) {
@@ -154,7 +154,7 @@ pub(super) fn handshake<'a>(
     }
     let mut outcome = Outcome::default();
     for piece in pieces {
-        // What arrives behind the handshake is for the link.
+        // Octets behind the handshake are for the link.
         if outcome.established.is_some() {
             outcome.leftover.extend_from_slice(piece);
             continue;

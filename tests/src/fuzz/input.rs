@@ -1,6 +1,6 @@
 //! Decisions out of bytes.
 
-/// What is left of an input. At its end everything is nought and empty, so that every input means something.
+/// The rest of an input. At its end everything is nought and empty, so that every input means something.
 #[derive(Clone, Debug)]
 pub struct Input<'a>(&'a [u8]);
 

@@ -1,7 +1,7 @@
 //! Whole packets, and everything else that others can do, into a running node that has no sockets.
 //!
-//! The node is a mesh with its peers, as [`net`](aemp) drives it. The first byte says what kind of node it is. What happens to it is
-//! a script of lines, of which `N` is one of the connections that there are:
+//! The node is a mesh with its peers, as [`net`](aemp) drives it. The first byte says what kind of node it is. The
+//! events are a script of lines, of which `N` is one of the connections that there are:
 //!
 //! | line | what happens |
 //! | --- | --- |
@@ -127,7 +127,7 @@ fn of_database(machine: &mut Machine, step: u8, text: &str) {
     let mut words = text.splitn(3, ' ');
     let mut word = || words.next().unwrap_or_default();
     let (family, key, value) = (word(), word(), word());
-    // What the node itself must not do is refused before it comes here.
+    // Families that the node itself must not use are refused before they reach the mesh.
     if check_family(family).is_err() {
         return;
     }

@@ -154,7 +154,7 @@ impl Network {
 }
 
 impl Honest {
-    /// It lets the other honest nodes have everything run, and does so for nobody.
+    /// The other honest nodes may run every function here, and no other node may.
     fn start(sim: &mut Sim, id: &'static str, calls: &Calls) -> Self {
         let others = HONEST.iter().filter(|other| **other != id);
         let mut builder = Node::builder()

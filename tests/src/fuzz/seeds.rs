@@ -37,7 +37,7 @@ pub fn all() -> BTreeMap<&'static str, Seeds> {
     .into()
 }
 
-/// What each end sends before packets do, once for each kind of conversation.
+/// The lines that each end sends before the packets, once for each kind of conversation.
 fn greetings(transcripts: &[Transcript]) -> Seeds {
     let (mut seeds, mut known) = (Seeds::new(), BTreeSet::new());
     for transcript in transcripts {
@@ -133,7 +133,7 @@ fn values(packet: &[u8]) -> Option<Vec<Value>> {
     reader.and_then(|mut reader| reader.rest()).ok()
 }
 
-/// The same in the formats that nobody has recorded.
+/// The same in the formats without recordings.
 fn others(kind: u8, values: &[Value]) -> Option<(u8, Vec<u8>)> {
     let format = super::stream::format(2);
     if kind != 1 || format.name() != "postcard/1" {
@@ -161,7 +161,7 @@ fn parts(packets: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     parts
 }
 
-/// What kind of packet it is: the request if it is one, and what the arguments are.
+/// The kind of a packet: its request, if it is one, and the kinds of its arguments.
 pub(super) fn signature(values: &[Value]) -> String {
     let mut signature = String::new();
     for (place, value) in values.iter().enumerate() {

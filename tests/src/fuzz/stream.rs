@@ -15,7 +15,7 @@ pub(super) struct Stream<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-/// Where the packets of a stream are, and what is wrong with what follows.
+/// The places of the packets in a stream, and the error behind them, if there is one.
 pub(super) type Found = (Vec<Range<usize>>, Option<String>);
 
 impl<'a> Stream<'a> {
@@ -75,7 +75,8 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// What is compiled in, by numbers that do not change: 0 JSON, 1 CBOR, 2 postcard.
+/// A format, by a number that does not change: 0 JSON, 1 CBOR, 2 postcard. A format that is not compiled in is replaced
+/// by one that is.
 pub(super) fn format(number: u8) -> Format {
     let name = match number {
         1 => "cbor",

@@ -30,9 +30,11 @@ pub(super) struct Packet<'a> {
     bytes: &'a [u8],
     values: Vec<Value>,
     complete: bool,
-    /// True if its numbers are written as we would: the text of one is what stands there, but a value does not remember it.
+    /// True if its numbers are written as this project writes them. A text argument gets the number as it is written,
+    /// and a value does not keep that.
     usual: bool,
-    /// True if one of its maps has a key twice: a value keeps the last entry, and what reads straight may stop at the first.
+    /// True if one of its maps has a key twice: a value keeps the last entry, and a type that is read straight may stop
+    /// at the first.
     twice: bool,
 }
 
@@ -122,7 +124,7 @@ impl<'a> Packet<'a> {
         usize::from(straight.is_ok())
     }
 
-    /// What is a `T` can be sent, and is the same `T` at the other end.
+    /// A value that was read as a `T` can be sent, and arrives as the same `T`.
     fn goes_back<T: Serialize + DeserializeOwned + Debug>(&self, typed: &T) {
         let Some(arrived) = self.travel(typed) else {
             return;

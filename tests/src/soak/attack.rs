@@ -18,7 +18,7 @@ use std::{
 
 use tokio::{task::JoinSet, time::Instant};
 
-/// What is attacked, until when, and what has been done to it.
+/// The address under attack, the end of the attack, and the number of blows that have been dealt.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     address: String,
@@ -68,7 +68,7 @@ impl Target {
     }
 }
 
-/// Who is never heard of twice.
+/// A node ID that has not been used before.
 fn fresh_id() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -81,7 +81,7 @@ fn origin(number: u32) -> Ipv4Addr {
     Ipv4Addr::new(127, 66, octet(number / 250), octet(number) + 1)
 }
 
-/// What is done when all is done at once.
+/// The attacks that run at the same time in the attack `all`.
 const ALL: &[&str] = &[
     "garbage",
     "messages",

@@ -33,7 +33,7 @@ const LINES: f64 = 1000.0;
 pub struct Plan {
     /// The program `aemp-soak`.
     pub program: PathBuf,
-    /// Where logs go to.
+    /// The folder for logs.
     pub directory: PathBuf,
     /// Phases without and with the attack.
     pub rounds: u32,
@@ -47,7 +47,7 @@ pub struct Plan {
 ///
 /// # Errors
 ///
-/// When one of the processes does not do what it should. What the victim does wrong is told by the outcome.
+/// When one of the processes does not do its part. Faults of the victim are in the outcome.
 pub fn conduct(plan: &Plan, scenario: &Scenario) -> Result<Outcome, String> {
     let mut stage = Stage::set(plan, scenario)?;
     for _ in 0..plan.rounds {
@@ -56,11 +56,11 @@ pub fn conduct(plan: &Plan, scenario: &Scenario) -> Result<Outcome, String> {
     stage.end()
 }
 
-/// Everybody who takes part, and what has been seen so far.
+/// The processes of a scenario, and the observations so far.
 struct Stage<'a> {
     plan: &'a Plan,
     victim: Process,
-    /// A node that nobody uses: attacking it costs the machine as much as attacking the victim.
+    /// A node without users. An attack on it costs the machine as much as one on the victim.
     decoy: (Process, String),
     log: PathBuf,
     address: String,
@@ -89,7 +89,7 @@ impl<'a> Stage<'a> {
         let decoy_address = listens(&decoy)?;
         let friends = Friends::start(&plan.program, &address)?;
         let mut newcomers = Newcomers::new(&address)?;
-        // What the first one costs is not the attack's fault.
+        // The memory for the first newcomer is not the attack's fault.
         newcomers.come()?;
         thread::sleep(plan.calm);
         let before = (
@@ -139,7 +139,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The attack, on somebody else.
+    /// The attack, on the decoy.
     fn beside(&mut self) -> Result<(), String> {
         let attacker = self.attacker(&self.decoy.1, self.plan.calm)?;
         let served = self.friends.served()?;
@@ -162,7 +162,7 @@ impl<'a> Stage<'a> {
         let (began, processor) = (Instant::now(), system::processor(self.victim.id()));
         let memory = Memory::watch(self.victim.id());
         let attacker = self.attacker(&self.address, duration)?;
-        // What went on before is not under attack.
+        // Calls before the attack do not count as calls under attack.
         self.friends.served()?;
         thread::sleep(duration / 2);
         // The newcomer's own work is not what the friends' calls are compared with.
@@ -298,7 +298,7 @@ impl Outcome {
     }
 }
 
-/// Where a node listens that has just been started.
+/// The address of a node that has just been started.
 fn listens(node: &Process) -> Result<String, String> {
     let line = node.line()?;
     let address = line.strip_prefix("listens ");
@@ -349,7 +349,7 @@ impl Memory {
     }
 }
 
-/// Where the logs of a run go to.
+/// The folder for the logs of a run. It is made if it is missing.
 pub(super) fn directory(program: &Path) -> Result<PathBuf, String> {
     let parent = program.parent().unwrap_or_else(|| Path::new("."));
     let directory = parent.join("aemp-soak-logs");

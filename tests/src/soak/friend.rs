@@ -30,7 +30,8 @@ struct Count {
     fired: AtomicU64,
 }
 
-/// Uses the victim at `seed` until the standard input ends. To each line that it reads it answers with one line of what happened since the last.
+/// Uses the victim at `seed` until the standard input ends. It answers each line that it reads with the counts since
+/// the last one.
 ///
 /// # Errors
 ///

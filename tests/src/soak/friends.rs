@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Two that have been there all the time.
 pub(super) struct Friends(Vec<Process>);
 
-/// What was done for them.
+/// The calls and messages of both friends, in numbers.
 #[derive(Debug, Default)]
 pub(super) struct Served {
     pub(super) latency: Latency,
@@ -38,7 +38,7 @@ impl Friends {
         Ok(Self(friends))
     }
 
-    /// What has been done for them since last asked.
+    /// The numbers since the last request.
     pub(super) fn served(&mut self) -> Result<Served, String> {
         self.ask("count")
     }

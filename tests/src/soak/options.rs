@@ -33,7 +33,8 @@ struct Options {
 ///
 /// # Errors
 ///
-/// What is wrong with the arguments, or the usage if that was asked for; what has kept a scenario from being played.
+/// A description of the mistake in the arguments; the usage, if it was asked for; the reason for which a scenario could
+/// not be played.
 pub fn run(arguments: &[String]) -> Result<bool, String> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     raise_descriptor_limit();

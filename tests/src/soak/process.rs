@@ -12,7 +12,7 @@ use std::{
 /// How long any of them may take to say something.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One of them.
+/// One process of the soak test.
 pub(super) struct Process {
     name: String,
     child: Child,
@@ -20,7 +20,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts the program. What it writes to standard error goes to that file, if there is one.
+    /// Starts the program. Its standard error goes to the file, if there is one.
     pub(super) fn start(program: &Path, args: &[&str], log: Option<File>) -> Result<Self, String> {
         let name = args.join(" ");
         let mut command = Command::new(program);

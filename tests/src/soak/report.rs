@@ -23,7 +23,7 @@ impl Latency {
         self.0.len()
     }
 
-    /// What that part of them, between 0 and 1, took at most.
+    /// The longest time within the fastest part of the calls. The part is between 0 and 1.
     #[must_use]
     pub fn within(&self, part: f64) -> u32 {
         let mut sorted = self.0.clone();
@@ -36,10 +36,10 @@ impl Latency {
     }
 }
 
-/// What one scenario has shown.
+/// The result of one scenario.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Which.
+    /// The scenario.
     pub scenario: Scenario,
     /// Calls of friends while there was no attack.
     pub calm: Latency,
@@ -51,7 +51,7 @@ pub struct Outcome {
     pub grown: u64,
     /// The memory before the first attack, and after the last.
     pub memory: (u64, u64),
-    /// What the attacker did, per second.
+    /// The blows of the attacker per second.
     pub blows: f64,
     /// Numbered messages that went both ways.
     pub messages: u64,
@@ -72,7 +72,7 @@ impl Outcome {
         self.to(&self.calm)
     }
 
-    /// By how much calls took longer than while somebody else was attacked on the same machine.
+    /// By how much calls took longer than while the decoy was attacked on the same machine.
     #[must_use]
     pub fn to_beside(&self) -> [f64; 2] {
         self.to(&self.beside)

@@ -3,13 +3,14 @@
 /// One attack.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
-    /// By which it is chosen.
+    /// The name by which it is chosen.
     pub name: &'static str,
-    /// What the attacker does.
+    /// The attacker's actions, in words.
     pub what: &'static str,
     /// How much the victim's memory may grow, in MiB.
     pub memory: u64,
-    /// What the victim's log has to say, if it was dealt so many blows: on a slow machine an attack in short may not get so far.
+    /// A text that the victim's log must contain once it has taken so many blows. On a slow machine a short attack may
+    /// not get so far.
     pub log: (&'static str, f64),
     /// How many descriptors the victim has, if not as many as it likes.
     pub descriptors: Option<u64>,
@@ -38,7 +39,7 @@ const fn after(blows: f64, scenario: Scenario) -> Scenario {
     }
 }
 
-/// All of them.
+/// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
     scenario(
         "garbage",

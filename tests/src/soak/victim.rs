@@ -33,13 +33,13 @@ impl Sink {
     }
 }
 
-/// What friends use.
+/// The port for friends.
 #[spawnable(name = "Soak::sink")]
 fn sink(back: PortId) -> Sink {
     Sink { back, next: 0 }
 }
 
-/// What attackers are out for.
+/// The state of a port that attackers spawn and send to.
 struct Prey;
 
 #[port]

@@ -1,4 +1,4 @@
-//! Where a node listens, and which seeds it finds.
+//! The addresses at which a node listens, and the seeds that it finds.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -240,7 +240,7 @@ async fn an_address_in_use_is_named() {
     let text = error.to_string();
     let start = format!("cannot listen on localhost:{port} (127.0.0.1:{port}): Address");
     assert!(text.starts_with(&start), "{text}");
-    // What had been bound by then is free again.
+    // The address that was bound before the error is free again.
     TcpListener::bind(("127.0.0.1", free)).unwrap();
 }
 

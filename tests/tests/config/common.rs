@@ -1,4 +1,4 @@
-//! What many tests use.
+//! Helpers of many tests.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -92,7 +92,7 @@ pub(crate) fn json(text: &str) -> Value {
     home.load().unwrap().document().get("x").unwrap().clone()
 }
 
-/// What the file, a profile and the program's arguments make together.
+/// The settings that result from the file, a profile and the program's arguments.
 pub(crate) fn settings(
     home: &Home,
     profile: &str,

@@ -245,7 +245,7 @@ async fn formats_and_methods_that_leave_nothing_are_errors() {
     );
 }
 
-/// What a node greets with.
+/// The fields of a node's greeting.
 async fn greeting(builder: NodeBuilder) -> Vec<String> {
     use tokio::io::AsyncBufReadExt;
     let node = builder

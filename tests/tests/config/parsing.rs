@@ -1,4 +1,4 @@
-//! Reading the file: what is tolerated, and what is said of what is not.
+//! Reading the file: the tolerated deviations, and the errors for others.
 
 use aemp::Value;
 

@@ -9,7 +9,7 @@ use aemp::{Node, config::host_name};
 
 use crate::common::{Home, json, up};
 
-/// What Perl prints that has the reference's configuration loaded, whose file is that of `home`. `None` without Perl.
+/// The output of Perl with the reference's configuration loaded, whose file is that of `home`. `None` without Perl.
 fn perl(home: &Home, code: &str) -> Option<String> {
     let run = |code: &str| {
         let mut perl = Command::new("perl");

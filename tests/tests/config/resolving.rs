@@ -1,4 +1,4 @@
-//! Which value counts, and what it is.
+//! The resolution of settings: the source that counts, and the value.
 
 use std::{borrow::Cow, time::Duration};
 

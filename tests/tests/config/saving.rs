@@ -1,4 +1,4 @@
-//! Writing the file: all or nothing, and nobody loses anything.
+//! Writing the file: all or nothing, and no entry is lost.
 
 use std::{
     fs,

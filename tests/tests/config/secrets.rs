@@ -1,4 +1,4 @@
-//! Secrets: who is told of them, and who is not.
+//! Secrets: the places where they are shown, and those where they are not.
 
 use std::{borrow::Cow, fs, os::unix::fs::PermissionsExt, sync::Arc};
 

@@ -142,7 +142,7 @@ async fn an_unknown_one_fails_the_start() {
 
 /// The file may be shared with Perl programs.
 #[tokio::test]
-async fn what_only_others_can_use_is_left_out_with_a_warning() {
+async fn entries_for_other_programs_are_left_out_with_a_warning() {
     let home = Home::with(
         r#"{"binds": [], "framing_format": ["storable"], "auth_offer": ["md5"], "spelling": 1,
             "services": ["My::Perl::", ["Config::note", 7], "My::Perl::run"]}"#,
@@ -165,7 +165,7 @@ async fn what_only_others_can_use_is_left_out_with_a_warning() {
 }
 
 #[tokio::test]
-async fn what_only_others_can_use_is_an_error_if_the_program_is_strict() {
+async fn entries_for_other_programs_are_errors_if_the_program_is_strict() {
     for (text, problem) in [
         (
             r#""services": ["My::Perl::run"]"#,

@@ -141,7 +141,7 @@ async fn trace() {
     assert!(!seen.contains("timeout"), "{seen}");
 }
 
-/// What the command knows of the network it knows through our node, which it makes global.
+/// The command works in a network that it knows through our node only, which it makes global.
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_whole_network() {

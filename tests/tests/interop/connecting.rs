@@ -1,4 +1,4 @@
-//! One connection, whoever dials; losses, and what comes after them.
+//! One connection, dialled by either end; losses, and connections after them.
 
 use std::{
     process::Command,

@@ -12,7 +12,7 @@ use aemp::{Map, Value, msg};
 use self::{alike::alike, member::Member};
 use crate::{common::soon, perl};
 
-/// What a Rust node with everything prefers.
+/// The formats that a Rust node with all features prefers, in that order.
 const ALL: &[&str] = &["postcard/1", "cbor", "json"];
 
 /// Formats in which octets are not text.
@@ -29,7 +29,7 @@ const NODES: [(&str, &[&str]); 7] = [
     ("perl-storable", &["storable", "json", "cbor"]),
 ];
 
-/// What one node writes to another.
+/// The format in which one node writes to another.
 fn writes<'a>(from: &Member, to: &'a Member) -> &'a str {
     let mut wanted = to.formats.iter();
     wanted.find(|name| from.formats.contains(name)).unwrap()
@@ -168,7 +168,7 @@ async fn ports_are_spawned_called_and_killed_everywhere() {
     }
 }
 
-/// What arrives in one format leaves in another.
+/// A message that arrives in one format leaves in another.
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn messages_are_relayed_over_all_nodes() {

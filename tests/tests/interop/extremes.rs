@@ -88,7 +88,7 @@ async fn bursts() {
     until_family(&node, "fam", &json!({})).await;
 }
 
-/// Who has no listeners is heard where it has connected to, and cannot be reached by others.
+/// A node without listeners is heard where it has connected to, and cannot be reached by others.
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_client_without_listeners() {

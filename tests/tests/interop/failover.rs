@@ -89,7 +89,7 @@ async fn perl_slaves_go_over_and_nothing_is_lost() {
         for slave in &mut slaves {
             slave.until_last_told("mon", &all).await;
         }
-        // Who comes back learns everything again.
+        // A master that comes back gets the whole database again.
         globals.start(master).await;
         let at = globals.addresses[usize::from(master == "perl")].clone();
         let mut late = Perl::start("late", &[at]).await.unwrap();
@@ -110,8 +110,8 @@ async fn perl_slaves_go_over_and_nothing_is_lost() {
     }
 }
 
-/// A Perl slave does not notice that its second master in a row is lost, and never sends it its database again. What it sets later
-/// is everywhere all the same.
+/// A Perl slave does not notice that its second master in a row is lost, and never sends it its database again. Entries
+/// that it sets later are everywhere all the same.
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn a_perl_slave_that_misses_the_restart_of_its_master() {

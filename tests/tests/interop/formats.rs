@@ -9,7 +9,7 @@ use crate::{
     rust,
 };
 
-/// What Perl and we understand, and what each end then writes.
+/// The formats that Perl and we offer, and those in which Perl and we write then.
 const PAIRS: [(&str, &[&str], &str, &str); 5] = [
     ("cbor,json,storable", &["cbor", "json"], "cbor", "cbor"),
     ("json", &["cbor", "json"], "json", "json"),

@@ -1,4 +1,4 @@
-//! What a Perl node does with ports of a Rust node.
+//! The operations of a Perl node on ports of a Rust node.
 
 use aemp::{Args, Cx, PortId, Value, msg};
 use serde_json::{Value as Json, json};
@@ -133,7 +133,7 @@ async fn unmonitor_and_monitor_again() {
     assert_eq!(inbox.next().await, msg!["behind"]);
     perl.so_far();
     node.kil(&inbox.id, "unheard");
-    // What a monitor would have told comes before this.
+    // The report of a monitor would come before this answer.
     perl.ask(json!(["cal", "rust#nobody", "x"]), "answer").await;
     let heard = perl.so_far();
     assert!(heard.iter().all(|event| event[0] != "died"), "{heard:?}");

@@ -1,4 +1,4 @@
-//! A real AnyEvent::MP node cannot be looked into, and is not troubled by who tries.
+//! A real AnyEvent::MP node cannot be inspected, and the attempt does it no harm.
 
 use aemp::inspect::InspectError;
 
@@ -18,7 +18,7 @@ async fn perl_answers_that_it_does_not_know_the_request() {
             };
             assert!(provider.is_some_and(|provider| provider.starts_with("AE-")));
         }
-        // What our end knows of the connection is all there is.
+        // The own end's view of the connection is still there.
         let connections = node.inspect("rust").connections().await.unwrap();
         let connection = &connections.connections[0];
         assert_eq!((connections.total, &*connection.node), (1, "perl"));

@@ -64,7 +64,7 @@ pub(crate) fn counter(n: i64) -> Counter {
     Counter { n }
 }
 
-/// Who dials.
+/// The node that dials the other.
 #[derive(Clone, Copy, Debug)]
 enum Dial {
     Rust,

@@ -97,7 +97,7 @@ impl Network {
         self.members.insert(id, member);
     }
 
-    /// Everybody knows everybody, and nobody else.
+    /// Waits until the members know each other, and no other node.
     async fn settle(&mut self) {
         let names = self.members.keys().map(|id| ((*id).to_owned(), json!(id)));
         let names: Json = names.collect();
@@ -111,7 +111,7 @@ impl Network {
         }
     }
 
-    /// Everybody can reach everybody.
+    /// Checks that each member can reach each other one.
     async fn greet(&mut self) {
         let ports: Vec<_> = self
             .members

@@ -47,7 +47,7 @@ fn the_build_knows_whether_there_is_perl() {
 pub(crate) struct Perl {
     process: Child,
     events: mpsc::UnboundedReceiver<Vec<Json>>,
-    /// Where it listens.
+    /// The address at which it listens.
     pub(crate) address: String,
 }
 

@@ -1,4 +1,4 @@
-//! A Perl node's part in the database, and what it knows of it.
+//! A Perl node's part in the database, and its knowledge of the whole.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Perl {
         self.order(&json!(["db_del", family, key]));
     }
 
-    /// What its master, or it itself, says that a family holds.
+    /// The content of a family, as the node's master knows it, or the node itself if it is global.
     pub(crate) async fn family(&mut self, family: &str) -> Json {
         self.order(&json!(["family", family]));
         loop {

@@ -78,7 +78,7 @@ async fn a_plugged_in_format_is_spoken_where_it_is_known() {
     assert_eq!(inbox.next().await, msg!["hello"]);
 }
 
-/// In what `node` writes to another.
+/// Checks the format in which `node` writes to another.
 async fn says(node: &Node, other: &str, format: &str) {
     let seen = soon(node.inspect(node.id()).connections()).await.unwrap();
     let mut lines = seen.connections.iter();

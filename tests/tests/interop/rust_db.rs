@@ -1,4 +1,4 @@
-//! What a Rust node knows of the database.
+//! The database as a Rust node knows it.
 
 use std::{
     sync::{Arc, Mutex},
@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use crate::common::PATIENCE;
 
-/// What a family holds, as the node's master says.
+/// The content of a family, as the node's master knows it.
 pub(crate) async fn family(node: &Node, family: &str) -> Json {
     let query = node.db_family(family).timeout(PATIENCE);
     serde_json::to_value(query.await.unwrap()).unwrap()

@@ -84,7 +84,7 @@ async fn entries_go_with_their_guards_ports_and_nodes() {
         .await;
 }
 
-/// What a Perl port registers is found by Rust, and the other way round.
+/// Rust finds the ports that Perl registers, and Perl those that Rust registers.
 #[tokio::test]
 #[cfg_attr(not(perl), ignore = "needs Perl with AnyEvent::MP 2")]
 async fn registered_ports_are_found_and_reached() {

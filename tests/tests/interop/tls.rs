@@ -13,7 +13,7 @@ use crate::{
     rust,
 };
 
-/// What the reference's own command makes: RSA, certificate first.
+/// A certificate as the reference's own command makes it: RSA, certificate first.
 fn perls() -> Option<String> {
     if !perl::is_there() {
         return None;
@@ -37,7 +37,7 @@ fn perls() -> Option<String> {
     Some(config["cert"].as_str().unwrap().into())
 }
 
-/// What this project's command makes: ECDSA.
+/// A certificate as this project's command makes it: ECDSA.
 fn ours() -> String {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
@@ -50,7 +50,7 @@ fn ours() -> String {
     ca.pem() + &ca.key().serialize_pem()
 }
 
-/// Our node and theirs, connected in TLS of that version. Who dials alternates.
+/// Our node and theirs, connected in TLS of that version. They dial by turns.
 async fn pair(cert: &str, node: NodeBuilder, round: usize, conf: &str) -> Option<(Node, Perl)> {
     let settings = [("PEER_CERT", cert), ("OPENSSL_CONF", conf)];
     let (node, mut perl) = if round.is_multiple_of(2) {

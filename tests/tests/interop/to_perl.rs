@@ -1,4 +1,4 @@
-//! What a Rust node does with ports of a Perl node.
+//! The operations of a Rust node on ports of a Perl node.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use aemp::{CallError, Cx, port};
 
 use crate::{last_words, node};
 
-/// What some handlers fail with.
+/// The error of some handlers.
 #[derive(Debug)]
 struct Refused(u8);
 

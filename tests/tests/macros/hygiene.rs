@@ -88,7 +88,8 @@ mod shadowed {
     }
 }
 
-/// What comes out of a macro has names of its own, which generated code must not mix with its locals.
+/// A macro that makes ports. Its identifiers have names of their own, which generated code must not mix with its
+/// locals.
 macro_rules! server {
     ($name:ident, $get:ident, $init:ident: $type:ty, $value:expr) => {
         struct $name($type);

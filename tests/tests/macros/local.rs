@@ -162,7 +162,7 @@ async fn other_nodes_do_not_reach_it() {
         panic!("{error}");
     };
     assert_eq!(text, "no callback found for message 'take'");
-    // By a handle that says what it is, which does not make its messages travel.
+    // A typed handle of a local port does not make its messages travel.
     let far: StoreRef = here.handle(&store.id());
     assert!(matches!(
         far.put(Thing(2)).check(),

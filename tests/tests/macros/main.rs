@@ -1,4 +1,4 @@
-//! What the macros make, used as users do.
+//! The macros' output, used as users do.
 
 mod answers;
 pub mod docs;

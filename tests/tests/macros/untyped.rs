@@ -37,7 +37,7 @@ async fn sent_from_nodes_and_contexts() {
     let near = node.port(Relay { heard: msg![] });
     let far = node.port(Relay { heard: msg![] });
     near.pass(far.id());
-    // What it sends itself comes behind the first call.
+    // The message to itself comes behind the first call.
     assert_eq!(near.heard().await.unwrap(), msg![]);
     assert_eq!(near.heard().await.unwrap(), msg!["self"]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Calls of ports on other nodes, and what they leave behind: nothing.
+//! Calls of ports on other nodes, which leave nothing behind.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ async fn a_call_that_times_out_or_is_dropped_leaves_no_port() {
     assert_eq!(a.port_count(), 0);
 }
 
-/// What the other node sees of calls: their monitors end as well, if not at once.
+/// The called node sees monitors of calls, and these end as well, if not at once.
 #[tokio::test]
 async fn the_called_node_is_left_no_monitor() {
     let a = start(listening("a")).await;

@@ -1,23 +1,23 @@
-//! Waiting for what must happen, with a limit, and ports that keep what they are sent.
+//! Waits with a limit, and ports that keep their messages.
 
 use std::{future::Future, time::Duration};
 
 use aemp::{Args, Cx, Node, PortId, Reason, Value};
 use tokio::sync::{mpsc, oneshot};
 
-/// What all nodes of the tests share.
+/// The secret of all nodes of the tests.
 pub(crate) const SECRET: &str = "between friends";
 
 /// How long anything may take before a test gives it up: much longer than it ever does.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What must come soon.
+/// Waits for a future that must be ready soon.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     let patient = tokio::time::timeout(PATIENCE, future);
     patient.await.expect("it has not come in time")
 }
 
-/// Asks again and again until the answer is yes: for what nobody tells.
+/// Asks again and again until the answer is yes, for states without any notice.
 pub(crate) async fn until(mut done: impl FnMut() -> bool) {
     let polled = async {
         while !done() {

@@ -1,4 +1,4 @@
-//! Reaching nodes, and knowing who is reached.
+//! Connections to nodes, and the reports about them.
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,7 +14,7 @@ use crate::{
     proxy::Proxy,
 };
 
-/// What an observer has heard of one node.
+/// The reports about one node to an observer: true for up, false for down.
 struct Heard {
     events: Arc<Mutex<Vec<bool>>>,
     _observer: NodesMonitor,
@@ -187,7 +187,7 @@ async fn another_node_at_the_address() {
     let reason = watch(&a, &PortId::parse("c").unwrap()).await;
     assert_eq!(reason.to_string(), "transport_error c connect timeout");
     logs.expect("looked for c and found b").await;
-    // Who is there is welcome all the same.
+    // The node that was found is accepted all the same.
     soon(a.until_up("b")).await;
 }
 
@@ -257,7 +257,7 @@ async fn a_stopped_node_is_gone() {
     assert_eq!(b.node_is_up("a"), Some(false));
 }
 
-/// A stopped node has no listeners any more; an address that nobody can listen on stands for that.
+/// A stopped node has no listeners any more; an unused address stands for that.
 fn address_of_stopped(node: &Node) -> String {
     assert!(node.listeners().is_empty());
     aemp_tests::free_address()

@@ -1,4 +1,4 @@
-//! Requests that somebody has another node make: nobody's request is served in another's name.
+//! Confused deputies: requests that one node makes at the wish of another are not served in its own name.
 
 use aemp::{Args, CallError, Cx, Node, PortId, Reply, SendError, args, msg, port};
 use serde_json::json;
@@ -49,7 +49,7 @@ impl Scene {
     }
 }
 
-/// Answers, and passes on what it is told to whom it is told.
+/// Answers, and passes given messages on to given ports.
 #[derive(Default)]
 struct Clerk;
 

@@ -1,4 +1,4 @@
-//! How nodes with a network end, and what they leave behind: nothing.
+//! The end of nodes with a network, which leave nothing behind.
 
 use std::{
     borrow::Cow,

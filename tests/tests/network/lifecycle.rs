@@ -56,7 +56,7 @@ fn spawned() -> Spawned {
 }
 
 #[tokio::test]
-async fn a_far_port_stops_after_what_was_sent() {
+async fn a_far_port_stops_after_the_messages_before() {
     let (a, b) = pair().await;
     for is_typed in [true, false] {
         let worker = Worker::default();

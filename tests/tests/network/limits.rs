@@ -1,4 +1,4 @@
-//! Every limit is reached by somebody, who alone has to bear it: the log says who and which.
+//! A peer reaches each limit. The consequences are its own, and the log names the peer and the limit.
 
 mod connections;
 mod large;

@@ -1,4 +1,5 @@
-//! What nodes log, caught per test: a test's runtime is its thread, so are its events.
+//! The log lines of nodes, caught for each test: a test's runtime is its thread, and so its events are those of the
+//! thread.
 
 use std::{
     fmt,

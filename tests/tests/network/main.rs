@@ -1,4 +1,4 @@
-//! Several nodes of one process over loopback, and what strangers send them.
+//! Several nodes of one process over loopback, and the octets of strangers.
 
 mod again;
 mod blocking;

@@ -1,4 +1,4 @@
-//! What an authenticated peer may send wrong: at worst it ends its own connection.
+//! Mistakes of an authenticated peer: at worst it ends its own connection.
 
 use aemp::{Node, msg, snd};
 use serde_json::{Value as Json, json};
@@ -263,7 +263,7 @@ async fn wrong_arguments() {
     }
 }
 
-/// What is new to a port is no reason to die: it is logged.
+/// A message that a port does not know is logged, and does not kill the port.
 async fn not_understood(scene: &Scene, raw: &mut Raw, message: Json, why: &str) {
     let port = scene.node.port(counter(0));
     let mut packet = vec![json!(port.id().name())];

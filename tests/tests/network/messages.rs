@@ -124,7 +124,7 @@ impl<P: aemp::Port> aemp::Port for Wrapper<P> {
     }
 }
 
-/// What one trusts is never said without being known.
+/// An origin is given only to ports that ask for it: `Wrapper` reads the origin, but the port's type does not say so.
 #[tokio::test]
 async fn a_port_that_does_not_use_origins_gets_none() {
     let (a, b) = pair().await;

@@ -1,4 +1,4 @@
-//! What a node counts about other nodes, and the server for scrapers and probes.
+//! The counts of a node about other nodes, and the server for scrapers and probes.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -52,7 +52,7 @@ async fn peers_have_traffic_and_connections() {
         }
     })
     .await;
-    // What was counted stays.
+    // The counts about a lost node stay.
     let metrics = a.metrics().await;
     assert!(value(&metrics, "aemp_peer_sent_packets_total", &["b"]) >= 10.0);
 }

@@ -93,7 +93,7 @@ async fn links_kill_with_the_same_reason() {
     assert_eq!(deaths.1.await.to_string(), "pulled down");
 }
 
-/// As in the reference, where what is killed may live anywhere.
+/// As in the reference, the killed port may live on any node.
 #[tokio::test]
 async fn links_kill_ports_of_other_nodes() {
     let (a, b) = pair().await;

@@ -27,7 +27,7 @@ fn everything() -> Vec<Value> {
     ]
 }
 
-/// Sends all of it there and waits until it is there, as what it was or as what Perl would not tell from it.
+/// Sends a value of each kind, and waits for values that are equal, or that Perl could not tell apart.
 async fn carries(from: &Node, inbox: &mut Inbox) {
     let mut message = msg!["all"];
     message.extend(everything());

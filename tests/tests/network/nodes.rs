@@ -30,7 +30,7 @@ impl Counter {
         Ok(self.n)
     }
 
-    /// Never answers while anybody waits.
+    /// Never answers.
     #[rcv]
     async fn ponder(&self) -> i64 {
         std::future::pending().await
@@ -71,7 +71,7 @@ pub(crate) async fn start(builder: NodeBuilder) -> Node {
     builder.start().await.expect("the node starts")
 }
 
-/// Where a node listens.
+/// The address at which a node listens.
 pub(crate) fn address(node: &Node) -> String {
     node.listeners().remove(0)
 }
@@ -85,7 +85,7 @@ pub(crate) async fn pair() -> (Node, Node) {
     (a, b)
 }
 
-/// A service that takes notes, whoever it is.
+/// A port that takes notes, of any type.
 #[aemp::protocol]
 pub(crate) trait Notes {
     fn note(&self, text: String);

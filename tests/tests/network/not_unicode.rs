@@ -12,7 +12,7 @@ use crate::{
     raw::Raw,
 };
 
-/// Where a packet is to have half of a surrogate pair: as many octets as that has.
+/// The place of half a surrogate pair in a packet, with the same number of octets.
 const HALF: &str = "XYZ";
 const SURROGATE: &[u8] = b"\xed\xa0\x80";
 const TEXT: &str = "text that is not Unicode";
@@ -51,7 +51,7 @@ impl Speaker {
         Self { raw, format }
     }
 
-    /// Sends a packet, with what nothing can hold in the place of each [`HALF`].
+    /// Sends a packet with octets that are no Unicode in the place of each [`HALF`].
     async fn send(&mut self, packet: &[Value]) {
         let mut bytes = Vec::new();
         let mut writer = self.format.writer(&mut bytes, Limits::default());
@@ -135,7 +135,7 @@ async fn requests_with_it_are_dropped_and_logged() {
     }
 }
 
-/// Monitors and calls hear all the same, although not what the other node meant to say.
+/// Monitors and calls end all the same, although not with the text that the other node has sent.
 #[tokio::test]
 async fn reasons_and_answers_with_it_are_heard() {
     for format in Format::built_in() {
@@ -186,7 +186,7 @@ async fn as_an_escape() {
     }
 }
 
-/// What is passed over need not be text.
+/// A value that the receiver skips need not be Unicode.
 #[test]
 fn receivers_that_skip_it_do_not_notice() {
     for format in Format::built_in() {

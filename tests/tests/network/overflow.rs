@@ -53,7 +53,7 @@ async fn a_node_that_is_not_connected_yet_is_given_up() {
     );
 }
 
-/// Who waits for room overflows nothing.
+/// A sender that waits for room overflows nothing.
 #[tokio::test]
 async fn senders_that_wait_for_room_lose_nothing() {
     let a = start(listening("a").max_queue_bytes(65_536)).await;

@@ -1,4 +1,4 @@
-//! Sockets that speak for themselves: to see every packet, and to send what no node would.
+//! Sockets without a node: they see every packet, and send packets that no node would send.
 
 use aemp::Node;
 use serde_json::Value as Json;

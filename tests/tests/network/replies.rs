@@ -1,4 +1,4 @@
-//! What becomes of calls between nodes when their answers, or the wish for them, are not what they should be.
+//! Calls between nodes whose answers do not fit, or whose callers no longer wait.
 
 use std::{collections::BTreeMap, pin::pin, sync::OnceLock, time::Duration};
 
@@ -90,7 +90,7 @@ async fn a_caller_may_go_before_its_call_is_handled() {
     let (wake, asleep) = oneshot::channel();
     here.sleep(Local(asleep));
     assert!(far.keep().timeout(SHORT).await.is_err());
-    // In order with what the caller's node has said before.
+    // The notice that the caller has left arrives before this message.
     let mut inbox = Inbox::new(&b);
     a.snd(&inbox.id, msg!["behind"]);
     inbox.next().await;
@@ -323,7 +323,7 @@ async fn serde_runs_without_any_lock() {
     assert_eq!(inbox.next().await, msg!["written"]);
     let error = far.odd(Odd(13)).check().unwrap_err().to_string();
     assert!(error.contains("in Serialize"), "{error}");
-    // Whoever is not connected is sent to in the same way.
+    // The same holds for messages to a node that is not connected.
     let nowhere = PortId::parse("nowhere#p").unwrap();
     a.handle::<ChatRef>(&nowhere)
         .inc(Chatty(1))

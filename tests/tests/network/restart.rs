@@ -48,7 +48,8 @@ async fn messages_to_ports_of_an_earlier_run_vanish() {
     }
 }
 
-/// The other way round: what stayed has forgotten what the restarted one monitored, and its replies come to nobody.
+/// The other way round: the node that stayed has forgotten the monitors of the restarted one, and its deaths and
+/// answers reach no port there.
 #[tokio::test]
 async fn the_new_one_hears_nothing_of_the_old_ones_affairs() {
     let at = aemp_tests::free_address();

@@ -1,4 +1,4 @@
-//! Seeds that stand for several addresses, the own one among them, and strangers who say that they are us.
+//! Seeds that stand for several addresses, the own one among them, and strangers with a node's own greeting.
 
 use std::{
     io,
@@ -37,7 +37,7 @@ fn at(id: &str, address: &str) -> NodeBuilder {
     builder.connect_interval(Duration::from_millis(500))
 }
 
-/// Where the system drops whatever asks for a connection, for as long as the second value lives.
+/// An address at which the system drops all requests for connections, for as long as the second value lives.
 async fn swallowing() -> (String, impl Sized) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -114,7 +114,7 @@ async fn a_command_gives_the_addresses_of_nodes() {
     assert_eq!(node.node_is_up("good"), Some(true));
 }
 
-/// Says at the seed's address, to each who comes, what a node says to who comes there.
+/// Sends the node's own greeting to each connection at the seed's address.
 async fn parrot(at: TcpListener, node: String) {
     let mut kept = Vec::new();
     loop {

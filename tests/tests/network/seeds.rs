@@ -15,7 +15,7 @@ use crate::{
     nodes::{address, listening, start},
 };
 
-/// Whoever connects to the address is told those words and kept.
+/// A listener that is not a node: it sends those words to each connection, and keeps it open.
 async fn somebody_else(words: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

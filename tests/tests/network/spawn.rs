@@ -172,7 +172,7 @@ async fn secure_mode_refuses() {
     assert_eq!(watch(&a, &port).await.kind(), "no_such_port");
     logs.warned("spawn of Net::counter from a: remote execution not allowed")
         .await;
-    // What it spawns itself is its own affair.
+    // Ports that the node spawns itself are allowed.
     let own = counter::on(&b, "b", 3);
     assert_eq!(soon(own.get()).await.unwrap(), 3);
 }

@@ -1,4 +1,4 @@
-//! Whoever comes without being asked: each is refused with a clear word, and nobody else is disturbed.
+//! Connections of strangers: each is refused with a clear reason, and other peers are not disturbed.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Scene {
         }
     }
 
-    /// What a stranger says is answered with the end of the connection, and the log says why.
+    /// The words of a stranger end its connection, and the log has the reason.
     async fn refused(&self, words: impl AsRef<[u8]>, why: &str) {
         let mut raw = Raw::connect(&self.node).await;
         raw.try_send(words).await;
@@ -187,7 +187,7 @@ async fn a_wrong_secret() {
     scene.goes_on().await;
 }
 
-/// What was overheard of one connection opens no other.
+/// Lines that were overheard on one connection open no other.
 #[tokio::test]
 async fn a_replayed_greeting() {
     let scene = Scene::new().await;
@@ -259,7 +259,7 @@ async fn one_that_hangs_up() {
     scene.goes_on().await;
 }
 
-/// Who claims to be a node without proof keeps that node out for a short time only.
+/// A stranger that claims a node's ID without proof keeps that node out for a short time only.
 #[tokio::test]
 async fn an_impostor_gives_way() {
     let logs = Logs::catch();

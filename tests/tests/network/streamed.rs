@@ -317,7 +317,7 @@ async fn a_third_node_can_neither_add_to_a_stream_nor_end_it() {
     assert_eq!(next(&mut raw).await, json!(["s", "end"]));
 }
 
-/// What one node has sent to another before has been handled.
+/// Waits until the messages that one node has sent to another before have been handled.
 async fn settled(from: &Node, to: &Node) {
     let mut inbox = Inbox::new(to);
     from.snd(&inbox.id, msg!["settled"]);

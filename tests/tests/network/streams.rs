@@ -132,7 +132,7 @@ async fn an_end_that_is_dropped_is_an_error_at_the_other() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_told() {
+async fn a_refused_stream_is_an_error_with_its_reason() {
     let (b, _reads) = reading(listening("b").allow("a", "My::nothing"));
     let b = start(b).await;
     let a = start(listening("a").seed(address(&b))).await;
@@ -425,7 +425,7 @@ async fn a_stream_belongs_to_the_node_that_announced_it() {
     assert_eq!(thief.closed().await, "");
     logs.warned("thief connects for the stream \"x@perl\", which is not expected")
         .await;
-    // Nobody comes in time: the port is killed as by the reference.
+    // The expected stream does not come in time: its port is killed, as the reference does it.
     assert_eq!(
         client.packet().await,
         json!(["", "kil1", "p", "AnyEvent::MP::DataConn", null])

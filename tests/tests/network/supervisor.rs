@@ -173,7 +173,7 @@ async fn a_follower_works_from_another_node() {
     ended.await;
 }
 
-/// Calls whom it is told to, until there is an answer.
+/// Calls a followed worker until it answers.
 struct Desk;
 
 #[port]

@@ -1,4 +1,4 @@
-//! A connection that replaces another one, while that is in the midst of what it has read.
+//! A connection that replaces another one, while that one still delivers packets that it has read.
 
 use std::{
     sync::{Arc, Condvar, Mutex},

@@ -1,4 +1,4 @@
-//! Ports and callers of different versions: what is new to a port does not end it.
+//! Ports and callers of different versions: unknown messages do not end a port.
 
 use aemp::{CallError, Value, cal, msg, port, protocol, snd};
 
@@ -73,7 +73,7 @@ async fn omitted_arguments_are_not_sent() {
     old.node().snd(&old.id(), all);
     settle(&old).await;
     assert_eq!(journal.take(), ["4", "5"]);
-    // Somebody else may leave places for what is not given.
+    // A foreign caller may send nulls in the places of omitted arguments.
     let answer = cal!(old.node(), old, "double", 3, Value::Null, Value::Null);
     assert_eq!(within(answer).await.unwrap(), msg![6]);
 }
@@ -102,7 +102,7 @@ async fn messages_that_are_not_known_are_dropped() {
     let (old, new) = both(&journal);
     new.added(1);
     new.note(2, Some(3));
-    // Whose last argument is a port is no call: that port may be anybody's.
+    // A message whose last argument is a port ID is no call: that port may be any port.
     let other = old.node().empty_port();
     snd!(old.node(), old, "register", other.id().as_str());
     new.note(4, None);

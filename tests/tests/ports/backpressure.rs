@@ -76,7 +76,7 @@ fn senders_wait_for_room() {
     });
 }
 
-/// What a batch leaves in the queue when a handler of it waits is in the queue, and not in hand as well.
+/// The rest of a batch counts as queued while one of its handlers waits, and not as being handled as well.
 #[test]
 fn messages_that_are_being_handled_count_once() {
     on_both(|| async {

@@ -1,4 +1,4 @@
-//! Ports that take long to die: who hears of it, and who does not any more.
+//! Ports that take long to die: the monitors that fire, and those that no longer do.
 
 use std::{
     sync::{

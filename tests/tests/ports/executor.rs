@@ -1,5 +1,5 @@
-//! The executor's contract, with real threads: what a handler that blocks may hold up, and what not. Times are wide, and only there
-//! to tell a handler's length from none.
+//! The executor's contract, with real threads: a handler that blocks may hold up some things, and must not hold up
+//! others. Times are wide, and only there to tell a handler's length from none.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! Killing ports: reasons, and what is still handled.
+//! Killing ports: reasons, and the messages that are still handled.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Ports at work: what a user of one node may rely on.
+//! Ports on one node: the guarantees for their users.
 
 mod ages;
 mod arguments;
@@ -62,7 +62,7 @@ fn node() -> Node {
     Node::local().expect("tests run within a runtime")
 }
 
-/// What ports have to tell, in the order in which they told it.
+/// The notes of ports, in the order in which they were taken.
 #[derive(Clone, Default)]
 struct Journal(Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! What a node counts.
+//! The metrics of a node without others.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use tokio::{runtime::Builder, time::sleep};
 
 use crate::node;
 
-/// What must come soon.
+/// Waits for a future that must be ready soon.
 async fn soon<F: Future>(future: F) -> F::Output {
     let patient = tokio::time::timeout(Duration::from_secs(20), future);
     patient.await.expect("it has not come in time")

@@ -18,10 +18,10 @@ use tokio::task::JoinHandle;
 use self::op::{Op, op};
 use crate::{Journal, many_threads, one_thread, settle, until, within};
 
-/// What one port has been told to do.
+/// The state of one port, with journals of the messages that it has handled.
 struct Actor {
     journal: Journal,
-    /// That of the urgent messages.
+    /// The journal of the urgent messages.
     urgent: Journal,
     kept: Vec<Reply<u32>>,
     peers: Vec<ActorRef>,
@@ -80,7 +80,7 @@ impl Actor {
     }
 }
 
-/// What the test knows of one port.
+/// The test's knowledge of one port.
 struct Known {
     id: PortId,
     handle: Option<ActorRef>,
@@ -94,7 +94,7 @@ struct Known {
 #[derive(Default)]
 struct Class {
     journal: Journal,
-    /// What was sent, in order, and whether its handler waits.
+    /// The messages in the order in which they were sent; true for those whose handlers wait.
     sent: Vec<(u32, bool)>,
     /// How much of `sent` must be handled: what came before the first kill. `None` while nobody has
     /// killed it.

@@ -1,4 +1,4 @@
-//! Messages between one pair stay in order, and those to nobody vanish.
+//! Messages between two ports stay in order, and messages to unknown ports vanish.
 
 use aemp::{Args, CallError, Cx, Handle, PortId, UntypedMsg, Value, msg, port, snd};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{Recorder, death_by, many_threads, node, on_both, one_thread, settle, within};
 
-/// Tells what it is sent, and by whom.
+/// Reports its messages with the numbers of their senders.
 struct Ear(UnboundedSender<(usize, usize)>);
 
 #[port]

@@ -1,4 +1,4 @@
-//! Where messages come from, as far as that is known.
+//! The origins of messages, as far as they are known.
 
 use aemp::{Cx, Node, Origin, Port, PortRef, Reason, port};
 

@@ -89,7 +89,7 @@ fn patterns_read_what_fits() {
 }
 
 #[test]
-fn what_does_not_fit_stays() {
+fn messages_that_do_not_fit_stay_in_the_mailbox() {
     on_both(|| async {
         let node = node();
         let (process, mut told) = teller(&node);

@@ -69,7 +69,7 @@ fn a_name_finds_its_port_until_the_port_dies() {
 }
 
 #[test]
-fn what_cannot_have_a_name() {
+fn dead_and_far_ports_cannot_have_names() {
     on_both(|| async {
         let (node, stranger) = (node(), node());
         let dead = node.port(Recorder::default());

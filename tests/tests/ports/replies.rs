@@ -1,4 +1,4 @@
-//! The callee's side of calls within one node: who still waits, and what callers are told.
+//! The callee's side of calls within one node: whether callers still wait, and the errors that they get.
 
 use std::{
     pin::pin,
@@ -133,7 +133,8 @@ fn dropped_replies_and_deaths_are_distinguished() {
             let end = within(call).await;
             assert!(matches!(end, Err(CallError::NoReply)), "{end:?}");
         }
-        // What a panicking handler had is dropped before the port is dead.
+        // A panicking handler drops its reply before the port is dead, and its caller is told of the death all the
+        // same.
         let end = within(encoded.panics().timeout(LONG)).await;
         assert!(matches!(end, Err(CallError::Died(_))), "{end:?}");
         let end = within(encoded.keep().timeout(LONG)).await;

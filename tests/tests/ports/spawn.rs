@@ -176,7 +176,7 @@ fn calls_of_a_failing_port_fail() {
     });
 }
 
-/// Also if the init function has run on another worker before, and whoever asks first.
+/// This holds also if the init function has run on another worker before, and in any order of call and monitor.
 #[test]
 fn a_monitor_right_after_a_failed_spawn_gets_the_reason_on_every_thread() {
     async fn tries(node: Node) {
@@ -246,7 +246,7 @@ fn an_error_with_a_panicking_text_is_a_failure_as_well() {
     });
 }
 
-/// A node without a name is not meant by whatever is no name.
+/// Text that is not a node ID does not mean this node, which has no name.
 #[tokio::test]
 async fn invalid_node_names_fail_at_once() {
     let node = node();

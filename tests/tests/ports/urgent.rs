@@ -257,7 +257,7 @@ fn a_bound_counts_both_classes() {
         port.halt(2);
         let full = port.try_send(PumpMsg::Halt(3));
         assert!(matches!(full, Err(TrySendError::Full(_))), "{full:?}");
-        // What does not wait for room is queued all the same.
+        // A plain send does not wait for room, and is queued all the same.
         port.halt(4);
         let waiting = tokio::spawn({
             let port = port.clone();

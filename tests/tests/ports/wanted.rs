@@ -135,7 +135,7 @@ fn a_call_whose_caller_has_left_is_not_handled() {
 }
 
 #[test]
-fn what_was_sent_is_handled() {
+fn messages_without_a_waiting_caller_are_handled() {
     on_both(async || {
         let node = node();
         let (port, oracle) = busy(&node).await;

@@ -12,7 +12,7 @@ use crate::{TIMEOUT, common::PATIENCE};
 pub(crate) struct Child {
     process: process::Child,
     lines: mpsc::Receiver<String>,
-    /// Where it listens.
+    /// The address at which it listens.
     pub(crate) address: String,
 }
 

@@ -1,4 +1,4 @@
-//! A network of five processes, two of them global nodes, and what must be true of it.
+//! A network of five processes, two of them global nodes, and its invariants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) const GLOBALS: [&str; 2] = ["g1", "g2"];
 pub(crate) const SLAVES: [&str; 3] = ["a", "b", "c"];
 
-/// Where a member lives: its network namespace, if it has one, and what it binds to.
+/// The place of a member: its network namespace, if it has one, and the address that it binds to.
 pub(crate) type Place = (Option<String>, String);
 
 pub(crate) struct Cluster {
@@ -28,7 +28,7 @@ pub(crate) struct Cluster {
     members: BTreeMap<&'static str, Member>,
     /// The addresses of the global nodes, which are everybody's seeds.
     seeds: Vec<String>,
-    /// Who sees whom.
+    /// The groups of members that see each other.
     sides: Vec<BTreeSet<&'static str>>,
     /// Members that may have been lost since the network was well.
     excused: BTreeSet<&'static str>,

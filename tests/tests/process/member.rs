@@ -1,4 +1,4 @@
-//! A member of a network in a process of its own, and what it says that it sees.
+//! A member of a network in a process of its own, and its reports on the others.
 
 use std::{collections::BTreeMap, process::Command, time::Instant};
 
@@ -9,7 +9,7 @@ pub(crate) type Seen = BTreeMap<String, u32>;
 
 pub(crate) struct Member {
     pub(crate) child: Child,
-    /// What its watch shows.
+    /// The content of its watch.
     holds: Seen,
     /// Members of which its watch has told that they are gone.
     pub(crate) lost: Vec<String>,
@@ -55,7 +55,7 @@ impl Member {
         }
     }
 
-    /// Whom it has as master; nothing for a global node.
+    /// The master of the member; `None` for a global node.
     pub(crate) fn master(&mut self, deadline: Instant) -> Option<String> {
         let role = self.ask("role", "role", deadline).expect("an answer");
         role.strip_prefix("slave ").map(Into::into)

@@ -13,7 +13,7 @@ fn each_member_is_killed_in_turn_and_started_again() {
     }
 }
 
-/// Its successor comes before anybody has been told, or only just after.
+/// The successor comes before the loss is reported, or only just after.
 #[test]
 fn each_member_is_killed_and_started_again_at_once() {
     let mut cluster = Cluster::start();

@@ -1,4 +1,4 @@
-//! A network that is cut in two where nobody is told, by network namespaces; for root on Linux, skipped elsewhere.
+//! A network that is cut in two without any reset, by network namespaces; for root on Linux, skipped elsewhere.
 
 use std::{
     io::Write,
@@ -95,7 +95,7 @@ fn a_network_that_is_cut_in_two_grows_together_again() {
         cluster.unite();
         cluster.settles();
     }
-    // Somebody dies and somebody comes back while the others cannot see it.
+    // One member dies and one is restarted while the other side cannot see it.
     wires.set("down");
     cluster.part(&sides);
     cluster.settles();

@@ -80,7 +80,7 @@ async fn messages_before_a_loss_have_no_gaps() {
         let reason = death.await;
         assert_eq!(reason.kind(), "transport_error", "{reason}");
         sending.abort();
-        // What was on its way back is there without a hole as well.
+        // The messages that were on their way back have arrived without a hole as well.
         snd!(here, inbox.id, "end");
         for n in 500.. {
             let message = inbox.next().await;

@@ -1,4 +1,4 @@
-//! What must hold after every step, and at the end.
+//! The invariants that hold after every step and at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use aemp_proto::peer::MonitorId;
 
 use crate::{database::Database, guarantee::Guarantee};
 
-/// What the tests know of a world.
+/// The tests' knowledge of a world.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
     pub(crate) guarantee: Guarantee,
@@ -168,7 +168,7 @@ impl Checks {
         Ok(())
     }
 
-    /// What a node has told is what it knows.
+    /// The nodes that a node has reported as up are those that it knows, and those that it has connections to.
     fn agrees(&self, world: &World, member: Member) -> Result<(), String> {
         let told: Vec<_> = self
             .up

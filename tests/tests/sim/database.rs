@@ -1,4 +1,4 @@
-//! The distributed database: what watches have told, and what everybody must see in the end.
+//! The distributed database: the reports of watches, and the content that all nodes must see in the end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,7 @@ struct Watch {
     contents: Option<Contents>,
 }
 
-/// What is known of watches and queries.
+/// The tests' knowledge of watches and queries.
 #[derive(Debug, Default)]
 pub(crate) struct Database {
     watches: BTreeMap<(Member, WatchId), Watch>,

@@ -11,7 +11,7 @@ use aemp_proto::peer::MonitorId;
 /// A sender's life and the port that it sends to.
 type Road = (Member, u32, PortId);
 
-/// Where a sender stands. Between two fires of its monitor it counts its messages from 1: that is an epoch.
+/// The state of a sender. Between two fires of its monitor it counts its messages from 1: that is an epoch.
 #[derive(Debug, Default)]
 struct Sender {
     epoch: i64,
@@ -19,15 +19,15 @@ struct Sender {
     monitor: Option<MonitorId>,
 }
 
-/// Who sends what where, and what of it has arrived.
+/// The messages of each sender, and those of them that have arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Guarantee {
     senders: BTreeMap<Road, Sender>,
-    /// All messages, by who has sent them and their number: their epoch, and their place in it.
+    /// All messages, by their sender and number: their epoch, and their place in it.
     said: BTreeMap<(Member, u64), (Road, i64, i64)>,
     /// The last message that has arrived: epoch and place.
     arrived: BTreeMap<Road, (i64, i64)>,
-    /// Whose the monitors are.
+    /// The sender and port of each monitor.
     monitors: BTreeMap<(Member, MonitorId), Road>,
     /// Epochs in which others have monitored the port as well.
     shared: BTreeSet<(Road, i64)>,
@@ -48,8 +48,9 @@ impl Guarantee {
         self.said.insert((road.0, number), (road, epoch, place));
     }
 
-    /// Somebody else monitors a port, or a node. If a connection has been lost and the sender has not been told yet, its next
-    /// messages are among those of the new monitor: they may arrive, but not before the sender's own has fired.
+    /// Takes note that another sender monitors a port, or its node. If a connection has been lost and the first sender
+    /// has not been told yet, its next messages are among those of the new monitor: they may arrive, but not before the
+    /// sender's own has fired.
     pub(crate) fn shared(&mut self, at: Member, port: &PortId) {
         for (road, sender) in &self.senders {
             let same = road.2 == *port || port.name().is_empty();

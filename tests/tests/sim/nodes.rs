@@ -31,7 +31,7 @@ use crate::schedules::number;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// What something has told, in order.
+/// A list of reports, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Told<T>(Arc<Mutex<Vec<T>>>);
 
@@ -94,7 +94,7 @@ pub(crate) fn keeper(node: &Node) -> (PortId, Told<i64>) {
     (port.id(), told)
 }
 
-/// What kills a port, as far as a node learns of it.
+/// The reason for which a port dies, once the node learns of it.
 pub(crate) fn mourn(node: &Node, port: &PortId) -> Told<Reason> {
     let told = Told::new();
     let tell = told.clone();

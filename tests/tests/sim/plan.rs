@@ -1,4 +1,4 @@
-//! What happens in one schedule.
+//! The events of one schedule.
 
 use std::{fmt, time::Duration};
 
@@ -64,10 +64,10 @@ pub(crate) struct Step {
     pub(crate) op: Op,
 }
 
-/// What happens. Numbers that are too large for what they index count from the beginning again.
+/// An event. A number that is too large for the list that it indexes counts from the beginning again.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    /// So many messages from a node to a port.
+    /// A number of messages from a node to a port.
     Send {
         from: usize,
         port: usize,

@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Each node reaches the next one that is running, whoever it has had to do with before.
+    /// Each node reaches the next one that is running, whether or not they have been connected before.
     fn everybody_is_found(&mut self) -> Result<(), String> {
         let running = self.members.iter().copied();
         let running: Vec<_> = running.filter(|one| self.world.is_running(*one)).collect();
@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// All faults end, but who is dead stays dead.
+    /// All faults end, but dead nodes stay dead.
     fn repair(&mut self) {
         self.world.heal();
         let good = Conditions {

@@ -19,13 +19,13 @@ use crate::{
     run::run,
 };
 
-/// Schedules that once failed, or do when what they are for is taken out.
+/// Schedules that once failed, or that fail when the code that they are for is taken out.
 const REGRESSIONS: &[u64] = &[
     // A message that was sent between the loss of others and the firing of its monitor was kept, and arrived.
     8,
     // A queue that overflowed while monitors fired was taken for the loss that they fired for.
     319,
-    // A monitor was set during a loss, and what was sent behind it was dropped, though the monitor stood.
+    // A monitor was set during a loss, and messages behind it were dropped, though the monitor stood.
     176, // What a callback had monitored anew fired at once for the same loss.
     0,
 ];

@@ -1,4 +1,4 @@
-//! Whoever takes the logs may use the node: nothing is logged under one of its locks.
+//! A log subscriber may use the node: nothing is logged under one of its locks.
 
 use std::sync::{
     Arc, Mutex,

@@ -1,4 +1,4 @@
-//! Who is let in, whom TLS keeps out, and what is said of it.
+//! The peers that TLS lets in or keeps out, and the log lines about it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     logs::Logs,
 };
 
-/// What the first of two nodes says when the second, whose seed it is, does not get in.
+/// The first of two nodes logs that text when the second, whose seed it is, does not get in.
 async fn refused(a: NodeBuilder, b: NodeBuilder, expected: &str) {
     let logs = Logs::catch();
     let a = start(a).await;
@@ -31,7 +31,7 @@ async fn refused(a: NodeBuilder, b: NodeBuilder, expected: &str) {
 
 #[tokio::test]
 async fn one_certificate_is_enough_and_no_secret() {
-    // Which end is the TLS client is chance: often enough, each of them.
+    // The TLS client is one end or the other, by chance. With eight rounds, each end very probably is.
     let cert = shared();
     for _ in 0..8 {
         let [a, b] = pair(builder("a", &cert), builder("b", &cert)).await;
@@ -89,7 +89,7 @@ async fn nodes_have_their_own_from_a_private_ca() {
     };
     let [a, b] = pair(own("a"), own("worker/b")).await;
     b.stop().await;
-    // The key of one node makes nobody another.
+    // A node with the certificate of another node is refused.
     let b = builder("c", &issued(&ca, &for_node("worker/b"))).ca(ca.pem());
     let logs = Logs::catch();
     let b = start(b.require_tls(true).seed(address(&a))).await;
@@ -114,7 +114,7 @@ async fn each_rule_has_its_words() {
     .await;
 }
 
-/// A node would not start with what no other takes.
+/// A node does not start with a certificate that every other node would refuse.
 #[tokio::test]
 async fn unusable_certificates_are_errors() {
     let ca = authority("our ca");
@@ -194,7 +194,7 @@ async fn anonymous_peers_cannot_run_functions() {
     .await;
     let reason = crate::common::watch(&b, &spawned).await;
     assert_eq!(reason.kind(), "no_such_port");
-    // What is no execution is answered.
+    // A request that runs no function is answered.
     let time = soon(cal!(b, aemp::PortId::parse("a").unwrap(), "time")).await;
     assert!(time.is_ok(), "{time:?}");
     b.stop().await;

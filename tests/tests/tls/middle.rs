@@ -1,4 +1,4 @@
-//! Somebody in the middle.
+//! An attacker in the middle that changes greetings.
 
 use std::sync::{
     Arc,
@@ -112,7 +112,7 @@ async fn a_changed_greeting_is_noticed_within_tls() {
     a.stop().await;
 }
 
-/// It is the beginning of what comes within TLS if TLS is careless.
+/// With a careless TLS, the inserted bytes would count as the first ones within it.
 #[tokio::test]
 async fn bytes_inserted_behind_the_greeting_break_tls() {
     let (logs, [a, b]) = between(true, SECRET, |line| {

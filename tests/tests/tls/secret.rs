@@ -28,7 +28,7 @@ fn builder(id: &str, encrypt: Encrypt) -> NodeBuilder {
         .encrypt(encrypt)
 }
 
-/// Which end is the TLS client is chance: often enough, each of them.
+/// The TLS client is one end or the other, by chance. With enough rounds, each end very probably is.
 #[tokio::test]
 async fn a_secret_is_enough_for_tls() {
     for _ in 0..8 {
@@ -88,7 +88,7 @@ async fn by_default_connections_beyond_loopback_are_encrypted() {
     }
 }
 
-/// The byte on its way is nobody's business.
+/// A proxy that changes no byte is not noticed.
 #[tokio::test]
 async fn a_proxy_that_only_carries_is_no_hindrance() {
     let a = start(builder("a", Encrypt::Always)).await;
@@ -104,7 +104,7 @@ async fn a_proxy_that_only_carries_is_no_hindrance() {
     a.stop().await;
 }
 
-/// A stranger who reaches two nodes dials both, and passes on what they say.
+/// A stranger that reaches two nodes dials both, and passes their octets on.
 #[tokio::test]
 async fn a_relay_that_dials_two_nodes_is_detected() {
     for encrypt in [Encrypt::Auto, Encrypt::Always, Encrypt::Never] {
@@ -175,7 +175,7 @@ async fn a_node_that_could_never_connect_does_not_start() {
     );
 }
 
-/// In a simulation nobody is in between, so that it is done where somebody asks for it only.
+/// A simulation has no attacker in between, so nodes encrypt there only if they are asked to.
 #[test]
 fn simulated_nodes_encrypt_if_configured() {
     for (encrypt, expected) in [(Encrypt::Auto, false), (Encrypt::Always, true)] {

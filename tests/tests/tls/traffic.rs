@@ -1,4 +1,4 @@
-//! What goes over connections in TLS, and what becomes of it when they end.
+//! The traffic of connections in TLS, and its fate when they end.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ async fn a_cut_connection_leaves_no_hole() {
     a.stop().await;
 }
 
-/// What the other end does not read is not encrypted without end.
+/// Both ends of a connection in TLS notice that nothing goes over it any more.
 #[tokio::test]
 async fn a_dead_wire_is_noticed() {
     let cert = shared();

@@ -1,4 +1,4 @@
-//! What the macros say of mistakes, to the letter, and what they must accept.
+//! The macros' diagnostics for mistakes, to the letter, and the unusual surroundings that they must accept.
 
 use std::process::Command;
 

@@ -7,7 +7,7 @@ use aemp_tests::transcript;
 
 use crate::{handshakes, logs, nodes, ports, replay};
 
-/// What is not played by whole nodes.
+/// The recordings that are not played by whole nodes, with the reasons.
 const EXCEPTIONS: &[(&str, &str)] = &[
     (
         "dataconn",

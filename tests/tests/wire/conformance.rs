@@ -17,7 +17,7 @@ fn root() -> PathBuf {
 /// One statement of the manual.
 struct Row {
     number: usize,
-    /// The statement, and what it is here.
+    /// The statement, and its counterpart here.
     texts: [String; 2],
     shown_by: String,
     verdict: String,

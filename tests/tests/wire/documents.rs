@@ -1,4 +1,4 @@
-//! The pages of the protocol, and what cites them.
+//! The pages of the protocol, and the comments that cite them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

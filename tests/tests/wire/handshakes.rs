@@ -195,7 +195,7 @@ impl Seat<'_> {
             .into_iter()
             .map(|phase| self.sent(self.other, phase).concat().len())
             .sum();
-        // What comes in the same read as the authentication line is kept; the rest goes to the link.
+        // Octets in the same read as the authentication line are kept; the rest goes to the link.
         if received > lines {
             assert_eq!(established.leftover.len(), received - lines, "{title}");
         }

@@ -1,8 +1,8 @@
 //! The recorded log catcher, done again with a whole node of this project in the place of each recorded node: it catches
 //! by the service, and passes lines on by the layer of its subscriber. The recording plays the others over sockets.
 //!
-//! As in `replay`, what has to be the same is what the others know afterwards. Requests of the log catcher and lines
-//! are compared one by one, but for the names of ports and for times.
+//! As in `replay`, the knowledge of the other nodes afterwards has to be the same. Requests of the log catcher and
+//! lines are compared one by one, but for the names of ports and for times.
 
 mod actor;
 mod caught;
@@ -171,7 +171,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Does what the recorded nodes were told to do.
+    /// Repeats the actions of the recorded nodes.
     fn act(&self, step: &str) {
         match (step, self.own) {
             ("c starts to catch", "c") => {

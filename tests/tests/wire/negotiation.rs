@@ -1,4 +1,4 @@
-//! Which format a connection uses in which direction (`aemp_proto::protocol::handshake`, "Authentication line").
+//! The format of each direction of a connection (`aemp_proto::protocol::handshake`, "Authentication line").
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn start(config: HandshakeConfig, role: Role) -> Handshake {
     handshake
 }
 
-/// What it has to send, and how it ends, if it does.
+/// The octets that it sends, and its end, if it has ended.
 fn drain(handshake: &mut Handshake) -> (Vec<u8>, Option<Result<Established, String>>) {
     let (mut sent, mut end) = (Vec::new(), None);
     while let Some(output) = handshake.poll() {
@@ -95,7 +95,7 @@ fn each_direction_is_in_the_receivers_favourite_that_the_sender_has() {
     assert!(error.contains("no common framing"), "{error}");
 }
 
-/// Another version of the format is another format; and whoever has more to offer is understood.
+/// Another version of a format is another format. A peer that offers more than the known ones is understood.
 #[test]
 fn unknown_names_are_passed_over() {
     for (theirs, sends) in [
@@ -115,7 +115,7 @@ fn unknown_names_are_passed_over() {
         match sends {
             Some(format) => {
                 assert!(sent.ends_with(&format!(";{format}\n")), "{theirs}: {sent}");
-                // The peer sends in whatever it likes of what we have offered.
+                // The peer sends in any of the formats that were offered to it.
                 ours.receive(b"cleartext;73;cbor\n");
                 let established = drain(&mut ours).1.expect("an end").expect("no error");
                 let names = (established.send.name(), established.recv.name());

@@ -1,4 +1,4 @@
-//! Whole nodes against recorded peers: who gets in, and who is turned away.
+//! Whole nodes against recorded peers: the connections that they accept and refuse.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ impl Node {
         self.mesh.received(Time::ZERO, conn, bytes);
     }
 
-    /// What is done, in a word each, and the logs.
+    /// The actions that the mesh asks for, in a word each, and the log lines.
     fn todo(&mut self) -> (Vec<String>, String) {
         let (mut acts, mut logs) = (Vec::new(), String::new());
         while let Some(output) = self.mesh.poll() {

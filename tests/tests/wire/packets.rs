@@ -1,4 +1,4 @@
-//! Every recorded packet, read and written again; and what was monitored, done again.
+//! Every recorded packet is read and written again, and the recorded monitors are set again.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -21,7 +21,7 @@ struct Line {
     conn: u64,
     a: String,
     b: String,
-    /// What `a` and `b` write.
+    /// The formats in which `a` and `b` write.
     formats: [Format; 2],
 }
 

@@ -141,7 +141,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// What says nothing, and which our reader of packets passes over.
+/// True for a packet without content, which the project's reader of packets skips.
 fn is_keepalive(packet: &Json) -> bool {
     let parts = packet.as_array().unwrap();
     parts.iter().all(|part| part == "")

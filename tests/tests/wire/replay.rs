@@ -1,7 +1,7 @@
 //! Recorded conversations about seeds, masters and the database, done again: once with a node of this project in the
 //! place of each recorded one, while the recording plays the others.
 //!
-//! What has to be the same is what the others know afterwards. Free are the order and the number of packets that say it:
+//! The knowledge of the other nodes afterwards has to be the same. The order and the number of packets are free:
 //! changes may be merged, and a node may ask a seed to become global more than once.
 
 mod compare;
@@ -44,17 +44,17 @@ struct Replay<'a> {
     script: Vec<Line>,
     subject: Option<Subject>,
     started: bool,
-    /// What the node has told each of the others.
+    /// The reports of the node to each of the others.
     ours: BTreeMap<String, View>,
-    /// What the recorded node had told them.
+    /// The reports of the recorded node to them.
     theirs: BTreeMap<String, View>,
-    /// What they have told the node.
+    /// The reports of the others to the node.
     heard: BTreeMap<String, View>,
-    /// Whom the node has dialled itself.
+    /// The nodes that the node has dialled itself.
     dialled: BTreeSet<String>,
     /// The connections that one end has closed.
     ended: BTreeSet<u64>,
-    /// The nodes whose processes have been killed: what is still sent to them depends on when the sender notices.
+    /// The nodes whose processes have been killed. Packets to them depend on when the sender notices.
     dead: BTreeSet<String>,
     step: String,
     /// How many packets had been sent when the step began.
@@ -104,7 +104,7 @@ impl<'a> Replay<'a> {
         if let Some(subject) = &self.subject {
             outcome::check(self.transcript, subject);
         }
-        // What had been kept for a while, in the hope that its owner would be back, is gone too.
+        // Entries that were kept for a while, in the hope that their owner would be back, are gone too.
         self.pass(end + Duration::from_secs(20));
         self.check();
     }
@@ -136,7 +136,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Does what made the recorded node send a packet.
+    /// Repeats the action by which the recorded node sent a packet.
     fn act_before(&mut self, packet: &Json) {
         let text = packet.to_string();
         self.act(|when| matches!(when, When::Before(start) if text.starts_with(start)));
@@ -160,7 +160,7 @@ impl<'a> Replay<'a> {
                 bytes,
                 packet,
             } => {
-                // What is sent to a process that has ended arrives nowhere.
+                // Packets to a process that has ended arrive nowhere.
                 if self.ended.contains(conn) {
                     return;
                 }

@@ -204,7 +204,7 @@ fn a_namesake_that_comes_is_told_of_now_and_then() {
 }
 
 #[test]
-fn two_nodes_with_one_id_are_told_of_by_who_sees_both() {
+fn two_nodes_with_one_id_are_reported_by_the_node_that_sees_both() {
     let (mut net, _) = Net::up("b");
     net.logs();
     for second in [0, 10, 30] {
@@ -224,7 +224,7 @@ fn two_nodes_with_one_id_are_told_of_by_who_sees_both() {
 
 /// A seed's last failure is known until it is connected.
 #[test]
-fn seeds_keep_what_went_wrong_last() {
+fn seeds_keep_their_last_failure() {
     let mut net = Net::seed();
     net.todo();
     let last = |net: &Net| {

@@ -271,7 +271,7 @@ fn a_stranger_cannot_keep_a_node_out_by_claiming_to_be_it() {
 }
 
 #[test]
-fn who_does_not_choose_holds_nothing_back() {
+fn the_end_that_does_not_choose_holds_nothing_back() {
     let mut net = Net::new();
     net.accept(&hello_arbiter("a"));
     net.accept(&hello_arbiter("a"));
@@ -310,7 +310,7 @@ fn switched_connections_fire_before_the_new_one_is_up() {
 }
 
 #[test]
-fn what_ends_while_it_waits_to_be_taken_over_never_was() {
+fn a_connection_that_ends_before_it_takes_over_never_was() {
     let mut net = Net::new();
     let first = net.accept(&hello_arbiter("a"));
     let second = net.accept(&hello_arbiter("a"));

@@ -151,7 +151,7 @@ fn while_a_name_cannot_be_looked_up_its_last_addresses_are_tried() {
 }
 
 #[test]
-fn what_goes_wrong_at_each_address_is_told_together() {
+fn failures_of_all_addresses_are_reported_together() {
     let mut net = Net::name();
     net.todo();
     assert_eq!(net.mesh.joining(), Joining::Trying);
@@ -210,7 +210,7 @@ fn a_seed_that_is_the_node_itself_makes_it_global_and_is_tried_again() {
 }
 
 #[test]
-fn who_meets_itself_gives_the_other_addresses_their_time() {
+fn a_node_that_meets_itself_gives_the_other_addresses_their_time() {
     let mut net = Net::name();
     net.todo();
     net.now = at(100);
@@ -227,7 +227,7 @@ fn who_meets_itself_gives_the_other_addresses_their_time() {
 }
 
 #[test]
-fn who_meets_itself_is_global_as_soon_as_the_others_are_known() {
+fn a_node_that_meets_itself_is_global_as_soon_as_the_others_are_known() {
     let mut net = Net::name();
     net.todo();
     net.looked_up(1, &["own:1", "other:1"]);

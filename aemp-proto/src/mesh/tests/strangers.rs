@@ -68,7 +68,7 @@ fn a_handshake_has_its_own_time() {
 }
 
 #[test]
-fn who_is_proved_but_held_back_is_not_read_from_for_ever() {
+fn a_proved_connection_that_is_held_back_is_not_read_from_for_ever() {
     let mut net = Net::with(|config| config.handshake.max_handshake_bytes = 20_000);
     // Another connection claims to be that node, and has our authentication line.
     let silent = net.accept(&hello("b"));
@@ -95,7 +95,7 @@ fn who_is_proved_but_held_back_is_not_read_from_for_ever() {
 }
 
 #[test]
-fn so_is_one_that_waits_for_monitors_to_fire() {
+fn a_connection_that_waits_for_monitors_is_not_read_from_for_ever() {
     let (mut net, conn) = Net::up("b");
     net.monitor("b", 1);
     net.mesh.closed(net.now, conn, "Unexpected end-of-file");

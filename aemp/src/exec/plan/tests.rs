@@ -1,5 +1,5 @@
-//! A model of the executor: workers with the rules of tokio, tasks, ports and the watchdog, in random order. The real
-//! [`Plan`] makes the decisions about drainers.
+//! A model of the executor: workers with the rules of tokio, tasks, ports and the stall detector, in random order. The
+//! real [`Plan`] makes the decisions about drainers.
 
 mod model;
 
@@ -7,7 +7,7 @@ use model::{Act, FOREVER, Job, Model};
 
 use super::*;
 
-/// The number of looks of the watchdog for which a ready port may wait while a worker is free.
+/// The number of looks of the stall detector for which a ready port may wait while a worker is free.
 const LOOKS: u32 = 2;
 const SCHEDULES: u64 = 10_000;
 
@@ -92,7 +92,7 @@ fn a_ready_port_runs_as_long_as_a_worker_is_free() {
 }
 
 /// A handler, a task, or another thread sends jobs that block. As many run at once as there are workers, and then the
-/// others. The watchdog has to help only if a drainer yields in between.
+/// others. The stall detector has to help only if a drainer yields in between.
 #[test]
 fn messages_of_a_handler_are_shared_among_workers() {
     for seed in 0..SCHEDULES {
@@ -145,7 +145,7 @@ fn a_drainer_that_was_lost_does_not_end_the_search_of_another() {
     let mut plan = Plan::new(2);
     let mut lost = plan.start(By::Task).expect("the first is wanted");
     assert!(plan.start(By::Task).is_none() && !plan.report(0, true) && plan.report(0, true));
-    let mut other = plan.start(By::Watchdog).expect("the first is lost");
+    let mut other = plan.start(By::StallDetector).expect("the first is lost");
     for _ in 0..10 {
         assert!(!plan.report(0, true));
     }
@@ -160,7 +160,7 @@ fn a_drainer_that_is_too_many_leaves() {
     let mut stuck = plan.start(By::Task).expect("the first is wanted");
     assert_eq!(plan.share(1, &mut stuck), 1);
     assert!(!plan.wants() && plan.report(1, true));
-    let mut other = plan.start(By::Watchdog).expect("the first is stuck");
+    let mut other = plan.start(By::StallDetector).expect("the first is stuck");
     assert_eq!(plan.share(5, &mut other), 5);
     assert!(!plan.report(0, true));
     assert!(plan.share(5, &mut stuck) == 0 && plan.leave(5, &mut stuck));

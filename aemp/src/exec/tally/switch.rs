@@ -27,7 +27,7 @@ pub(crate) struct Switch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Was {
     On,
-    /// Somebody must [look](Switch::look) when the time is over.
+    /// A caller must [look](Switch::look) when the time is over.
     Off(Instant),
 }
 

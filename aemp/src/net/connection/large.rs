@@ -125,7 +125,7 @@ pub(super) struct LargePacket {
     pub(super) format: Format,
     pub(super) conn: ConnId,
     pub(super) bytes: Vec<u8>,
-    /// Where in these it is.
+    /// The place of the packet in the bytes.
     pub(super) place: Range<usize>,
 }
 
@@ -157,7 +157,8 @@ impl LargePacket {
         Ok(brought.cost + self.take(requests))
     }
 
-    /// Has the mesh take what has been asked for, as many entries at a time as do not keep others waiting; what that costs.
+    /// Passes the requests to the mesh, a few entries at a time, so that other connections need not wait. Returns their
+    /// cost.
     fn take(&self, requests: Vec<(String, Vec<Value>)>) -> u64 {
         let (net, conn) = (&self.net, self.conn);
         let mut cost = 0;

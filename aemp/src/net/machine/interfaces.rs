@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_other_machines_cannot_use_is_left_out() {
+    fn addresses_that_other_machines_cannot_use_are_left_out() {
         for (address, reachable) in [
             ("127.0.0.1", false),
             ("127.1.2.3", false),

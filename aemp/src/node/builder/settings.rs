@@ -57,11 +57,11 @@ impl NodeBuilder {
         self
     }
 
-    /// Makes the start fail for what this program cannot use in a file that it shares with others.
+    /// Makes the start fail for entries that this program cannot use in a file that it shares with others.
     ///
     /// Without it, these are left out with a warning: unknown keys, services that are no init functions of this program,
     /// and formats and authentication methods that it does not have. A list without any format or method that it has
-    /// stands for the default. What the program itself sets must be right in any case.
+    /// stands for the default. The settings that the program itself makes must be right in any case.
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self

@@ -1,4 +1,4 @@
-//! Who waits for whom: the calls that async handlers wait for.
+//! The calls that async handlers wait for, with their callers.
 //!
 //! Each handler that waits is polled once more by its own task, as in a search for a circle (`exec::circle`), and the calls that are
 //! pending then are noted. So nothing is noted, and nothing is paid for, while nobody asks. The inspection holds the lock of

@@ -34,7 +34,7 @@ impl Machine {
                 assert!(self.conns.contains_key(&conn), "{conn:?} is not there");
                 assert!(bytes.ends_with(b"\n"), "half a line");
             }
-            // Nobody here wants TLS.
+            // These nodes have no TLS, so the request for it closes the connection as well.
             Output::StartTls { conn, .. } | Output::Close { conn } => {
                 drop(self.conns.remove(&conn));
                 self.mesh.drop_tunnel(self.now, conn);
@@ -132,7 +132,7 @@ impl Machine {
         }
     }
 
-    /// Whatever others do, what we send is right.
+    /// Checks that the node's own packets are right, in every situation.
     fn is_well_formed(&self, format: &Format, mut out: &[u8]) {
         let mut framer = format.framer(self.limits);
         while let Some(range) = framer.scan(out).expect("packets") {

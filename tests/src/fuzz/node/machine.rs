@@ -43,7 +43,7 @@ pub(super) struct Machine {
 /// One connection.
 pub(super) struct Conn {
     pub(super) dialling: bool,
-    /// What the other end sends in.
+    /// The format in which the other end sends.
     format: Format,
     /// Its socket takes nothing.
     pub(super) stalled: bool,
@@ -118,7 +118,7 @@ impl Machine {
         open.get(which % open.len().max(1)).copied()
     }
 
-    /// What becomes of the oldest attempt to connect.
+    /// The result of the oldest attempt to connect.
     pub(super) fn dialled(&mut self, result: Result<String, String>) {
         let dialling = self.conns.iter_mut().find(|(_, conn)| conn.dialling);
         if let Some((id, conn)) = dialling {
@@ -303,7 +303,7 @@ impl Machine {
         self.mesh.learn(self.now, node, addresses);
     }
 
-    /// What must hold at any time.
+    /// The invariants that hold at any time.
     pub(super) fn check(&self) {
         self.model.agrees(&self.mesh);
         let mut connected = BTreeSet::new();
@@ -315,7 +315,7 @@ impl Machine {
         assert_eq!(self.mesh.connections(), self.conns.len());
     }
 
-    /// Everybody goes, nobody can be reached any more, and time passes: nothing of anybody may be left.
+    /// All connections end, no node can be reached any more, and time passes: nothing of any node may be left.
     pub(super) fn end(&mut self) {
         let until = self.now + 5 * MONITOR_TIMEOUT;
         let ids: Vec<_> = self.conns.keys().copied().collect();

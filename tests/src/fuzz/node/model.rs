@@ -12,7 +12,7 @@ use aemp_proto::{
     peer::MonitorId,
 };
 
-/// What has been told so far.
+/// The reports of the node so far.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     up: BTreeSet<NodeId>,
@@ -29,7 +29,7 @@ pub(super) struct Model {
 #[derive(Debug)]
 struct Told {
     family: String,
-    /// What the family holds; `None` as long as nobody has said so.
+    /// The entries of the family; `None` until the first report.
     entries: Option<BTreeMap<Arc<str>, Value>>,
 }
 
@@ -105,7 +105,7 @@ impl Model {
         self.learned.insert(node.clone());
     }
 
-    /// What has been told is what is so.
+    /// The nodes that were reported as up are those that the mesh has.
     pub(super) fn agrees(&self, mesh: &Mesh<PeerMap>) {
         let up: BTreeSet<_> = mesh.up_nodes().cloned().collect();
         assert_eq!(self.up, up);
@@ -121,7 +121,7 @@ impl Model {
         }
     }
 
-    /// Nobody has been there for long.
+    /// Checks that nothing is left after a long time without any other node.
     pub(super) fn check_end(&self, mesh: &mut Mesh<PeerMap>) {
         assert_eq!(self.monitors, BTreeMap::new(), "never fired");
         assert_eq!(self.queries, BTreeSet::new(), "never answered");

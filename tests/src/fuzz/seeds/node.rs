@@ -12,7 +12,7 @@ const MOST_PACKETS: usize = 20;
 /// How many packets of a kind there are in all of them.
 const MOST_OF_A_KIND: u32 = 3;
 
-/// What the own node does meanwhile, and what the network does, by turns.
+/// The actions of the own node and the events of the network between packets, by turns.
 const MEANWHILE: [&str; 12] = [
     "e family key value\n",
     "m a port\n",

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Seeds;
 
-/// Requests that nobody but a node itself should bring about.
+/// Requests that only a node itself should bring about.
 fn requests() -> Vec<(&'static str, Vec<Value>)> {
     let request = |words: Value| words.as_array().cloned().unwrap_or_default();
     vec![

@@ -5,7 +5,8 @@ use std::fmt;
 use aemp_codec::Value;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// True if there is a map in it that has a key twice. Of such a map a value keeps the last entry, and whoever reads it straight sees all.
+/// True if there is a map in it that has a key twice. Of such a map a value keeps the last entry, and a type that is
+/// read straight sees all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Twice(pub(super) bool);
 

@@ -1,4 +1,4 @@
-//! What arguments can be.
+//! Types of arguments.
 
 use std::{
     borrow::Cow,

@@ -58,7 +58,7 @@ pub(super) async fn endless_line(target: Target, number: u32) -> io::Result<()> 
     }
 }
 
-/// What a TLS client begins with, and then anything.
+/// The beginning of a TLS client's hello, and then random octets.
 pub(super) async fn hello_tls(target: Target, number: u32) -> io::Result<()> {
     let mut stream = connect(&target, origin(number % 4)).await?;
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";

@@ -1,4 +1,4 @@
-//! A node of either kind, and what can be asked of it.
+//! A node of either kind, and the requests to it.
 
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ impl Member {
         }
     }
 
-    /// What makes an echo port there.
+    /// The function that makes an echo port on this member.
     pub(super) fn echo(&self) -> &'static str {
         match &self.kind {
             Kind::Rust(..) => "Each::echo",
@@ -143,7 +143,7 @@ impl Member {
         }
     }
 
-    /// What a port answers.
+    /// The answer of a port.
     pub(super) async fn call(&mut self, port: &PortId, argument: Value) -> Value {
         match &mut self.kind {
             Kind::Rust(node, _) => soon(node.cal(port, vec![argument]))
@@ -181,7 +181,7 @@ impl Member {
         }
     }
 
-    /// What its master, or it itself, says that a family holds.
+    /// The content of a family, as the member's master knows it, or the member itself if it is global.
     async fn family(&mut self, family: &str) -> Value {
         match &mut self.kind {
             Kind::Rust(node, _) => {

@@ -37,7 +37,7 @@ async fn strangers_from_one_address() {
         "{line}"
     );
     scene.goes_on().await;
-    // Who knows the secret comes in all the same, and those who are left are not closed for it.
+    // A peer with the secret is accepted all the same, and the strangers that are left are not closed for it.
     let _raw = Raw::login(&scene.node, "raw").await;
     silent.remove(0).closed().await;
     let secret = hex_secret();
@@ -71,7 +71,7 @@ async fn the_time_of_a_handshake() {
     scene.goes_on().await;
 }
 
-/// Who has proved itself and is held back may pipeline as much as it likes: what it has sent waits in the network.
+/// A peer that has proved itself and is held back may pipeline as much as it likes: its packets wait in the network.
 #[tokio::test]
 async fn data_sent_ahead_of_the_handshake_waits_and_is_not_lost() {
     let scene = Scene::new(|node| node.max_handshake_bytes(16 << 10)).await;

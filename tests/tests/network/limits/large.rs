@@ -61,7 +61,7 @@ impl Codec for Gated {
     }
 }
 
-/// The node has one worker, which goes on with everybody else; and what comes behind the packet waits for it.
+/// The node has one worker, which goes on with the other peers. Packets behind the large one wait for it.
 #[tokio::test]
 async fn while_a_large_packet_is_read_others_are_heard() {
     let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
@@ -133,7 +133,7 @@ async fn while_a_large_message_is_handled_others_are_served() {
     scene.goes_on().await;
 }
 
-/// Whatever their sizes, in whatever pieces they come, and whoever else sends large ones.
+/// The order does not depend on sizes, on the pieces in which packets arrive, or on other senders of large packets.
 #[tokio::test(flavor = "multi_thread")]
 async fn large_and_small_packets_keep_their_order() {
     let scene = Scene::new(|node| node).await;

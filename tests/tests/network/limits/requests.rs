@@ -1,4 +1,4 @@
-//! What other nodes ask the node port for.
+//! Requests of other nodes to the node port, and their limits.
 
 use aemp::{Args, PortId, args, msg};
 use serde_json::json;

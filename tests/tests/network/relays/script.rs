@@ -9,7 +9,7 @@ use crate::{
     raw::{Raw, hex_secret},
 };
 
-/// The next request of a relay of that kind. What else it has sent is of no interest.
+/// The next request of a relay of that kind. Its other requests are skipped.
 async fn next(raw: &mut Raw, kind: &str) -> Json {
     loop {
         let packet = raw.packet().await;

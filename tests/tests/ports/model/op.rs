@@ -1,4 +1,4 @@
-//! What may be done to ports, in any order.
+//! The operations on ports, in any order.
 
 use proptest::prelude::*;
 

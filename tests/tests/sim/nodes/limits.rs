@@ -6,7 +6,7 @@ use aemp::{Value, sim::Sim};
 
 use super::{SECOND, builder, keeper, mourn, wait_up};
 
-/// Who asks for too much waits, and loses nothing; others do not notice.
+/// A peer with too many requests waits and loses nothing, and other peers do not notice.
 #[test]
 fn too_many_requests_wait_and_nothing_is_lost() {
     let mut sim = Sim::new(7);

@@ -35,7 +35,7 @@ fn seeded(id: &str) -> aemp::NodeBuilder {
     builder(id).seed("g1:4040").seed("g2:4040")
 }
 
-/// What a node does in this test.
+/// A node with its topic, its subscription and its membership.
 struct Member {
     node: Node,
     topic: Topic<News>,
@@ -107,7 +107,7 @@ impl Member {
 /// Checks what one subscriber has heard. `published` has the number of messages of each incarnation.
 fn check(heard: &[TopicEvent<News>], published: &BTreeMap<(String, u64), u64>) {
     let mut last: BTreeMap<(String, u64), u64> = BTreeMap::new();
-    // What has been told of each node since its last message, and of all.
+    // The number of messages that gaps have reported of each node since its last message, and the number of other gaps.
     let mut told: BTreeMap<String, u64> = BTreeMap::new();
     let mut any = 0;
     for event in heard {

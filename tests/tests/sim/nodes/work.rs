@@ -41,7 +41,7 @@ async fn square(attempt: Attempt<u64>) -> Result<u64, Failure> {
     Ok(attempt.job * attempt.job)
 }
 
-/// What a node has, after each of its starts.
+/// Gives a node its ports, after each of its starts.
 fn furnish(node: &Node) {
     match node.id().as_str() {
         "d1" | "d2" => {

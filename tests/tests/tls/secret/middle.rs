@@ -1,4 +1,4 @@
-//! Somebody in the middle who has TLS with both ends, and keys of their own for it.
+//! An attacker in the middle that has TLS with both ends, and keys of its own for it.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -27,7 +27,7 @@ pub(super) struct Middle {
 }
 
 impl Middle {
-    /// Between whoever comes and the node there.
+    /// An attacker between the connections that it accepts and that node.
     pub(super) fn to(node: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();

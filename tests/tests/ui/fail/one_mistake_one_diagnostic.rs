@@ -17,7 +17,7 @@ impl Counter {
     }
 }
 
-// What is right stays usable: no further error comes from here.
+// The correct parts stay usable: no further error comes from here.
 async fn ask(counter: CounterRef) -> Result<i64, aemp::CallError> {
     Counter { n: 1 }.add(&1);
     counter.get().await

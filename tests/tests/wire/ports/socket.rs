@@ -13,7 +13,7 @@ pub(super) struct Socket {
     pub(super) buffer: Vec<u8>,
     /// Packets that have been read while something else was waited for.
     pub(super) early: VecDeque<Json>,
-    /// What the node writes.
+    /// The format in which the node writes.
     pub(super) recv: Format,
     pub(super) send: Format,
 }

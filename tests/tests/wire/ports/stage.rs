@@ -18,7 +18,7 @@ use super::socket::Socket;
 use crate::replay::story::Proved;
 use aemp_tests::transcript::{Transcript, format, packet_json};
 
-/// What every recorded node has as its secret, in hexadecimal.
+/// The secret of a recorded node, in hexadecimal, as an authentication line has it.
 fn hex(secret: &str) -> String {
     secret.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -36,10 +36,10 @@ pub(super) struct Stage {
     guards: BTreeMap<String, [Monitor; 2]>,
     fired: UnboundedReceiver<(String, Reason)>,
     fire: UnboundedSender<(String, Reason)>,
-    /// What monitors have to hear.
+    /// The reports that monitors have to give: port and reason.
     deaths: Vec<(String, Json)>,
     received: UnboundedReceiver<Vec<Value>>,
-    /// What ports have to receive.
+    /// The messages that ports have to receive.
     messages: Vec<Json>,
 }
 
@@ -105,7 +105,7 @@ impl Stage {
             proved.framing(&self.own, &self.other),
             proved.framing(&self.other, &self.own),
         );
-        // It likes best what the recorded end wrote to it.
+        // It prefers the format in which the recorded end wrote to it.
         let (other, secret) = (&self.other, &self.secret);
         let lines = format!(
             "aemp;1;{other};hmac_sha3_512;{recv}\nnonce {}\ncleartext;{secret};{send}\n",
@@ -158,7 +158,7 @@ impl Stage {
         PortId::parse(&format!("{}#{name}", self.other)).unwrap()
     }
 
-    /// Does what made the recorded node send a packet.
+    /// Repeats the action by which the recorded node sent a packet.
     pub(super) async fn do_again(&mut self, packet: &Json, place: &str) {
         let values: Value = serde_json::from_value(packet.clone()).unwrap();
         let mut values = values.as_array().unwrap().to_vec();
@@ -186,7 +186,7 @@ impl Stage {
                 );
                 self.names.insert(port.into(), spawned.name().into());
             }
-            // What the ports of the other node's seat send are answers.
+            // Messages from the ports of the other node's seat are answers.
             (name, _) if self.own == "a" || name.is_empty() => {
                 self.node.snd(&self.remote(name), values);
             }

@@ -27,7 +27,7 @@ impl Replay<'_> {
         let heard = &self.heard[other];
         view.ids.clear();
         view.packets = 0;
-        // Who turns out to be a seed while it is connected, and global, need not be asked to become it.
+        // A node that turns out to be a seed while it is connected, and global, need not be asked to become global.
         view.hint &= self.dialled.contains(other);
         let seeds = self.config(self.node)["seeds"].as_array().unwrap();
         let is_seed = |node: &String| seeds.contains(&self.config(node)["binds"][0]);
@@ -38,7 +38,7 @@ impl Replay<'_> {
             view.watched.remove("'g");
         }
         if heard.global {
-            // What it had asked for before it became global may still be told.
+            // The other may still report on families that it had asked for before it became global.
             view.told.remove("'g");
             if heard.slave {
                 view.forget_echoes(&heard.shard);

@@ -1,4 +1,4 @@
-//! What the recorded node itself knew, as far as the recording tells.
+//! The recorded node's own knowledge, as far as the recording has it.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(crate) fn check(transcript: &Transcript, subject: &Subject) {
     callbacks(transcript, subject);
 }
 
-/// What callbacks were told: the states of watched families, answers, and reasons.
+/// Compares the arguments of callbacks: the states of watched families, answers, and reasons.
 fn callbacks(transcript: &Transcript, subject: &Subject) {
     let (name, id) = (&transcript.name, &subject.id);
     let (mut watched, mut answers) = (BTreeMap::<String, Vec<Json>>::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What the recorded nodes were told to do: the recordings have texts for some of it, and only times for the rest.
+//! The actions of the recorded nodes: the recordings have texts for some of them, and only times for the rest.
 
 use aemp_proto::global as db;
 use serde_json::{Value as Json, json};
@@ -17,7 +17,7 @@ pub(crate) enum When {
     Step(&'static str),
 }
 
-/// What was done.
+/// An action of a recorded node.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Set(&'static str, String, Json),
@@ -57,7 +57,7 @@ fn line(when: When, node: &str, act: Act) -> Line {
     Line { when, node, act }
 }
 
-/// What was done in a scenario, in whatever format it was recorded.
+/// The actions in a scenario, in whatever format it was recorded.
 pub(crate) fn of(transcript: &Transcript) -> Vec<Line> {
     let name = transcript.name.as_str();
     match name.strip_suffix("_cbor").unwrap_or(name) {

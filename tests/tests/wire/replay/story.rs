@@ -14,7 +14,7 @@ pub(crate) struct Happening {
 }
 
 pub(crate) enum What {
-    /// Somebody did something, for which the recording has only a text.
+    /// An action for which the recording has only a text.
     Step(String),
     /// One node has dialled another; both have said who they are.
     Open(Open),
@@ -47,7 +47,7 @@ pub(crate) struct Proved {
 }
 
 impl Proved {
-    /// What an end writes.
+    /// The format in which one end writes to the other.
     pub(crate) fn framing(&self, from: &str, to: &str) -> &str {
         self.framing[format!("{from}->{to}")].as_str().unwrap()
     }
@@ -63,7 +63,7 @@ fn plain(end: &str) -> String {
     end.split('(').next().unwrap_or_default().into()
 }
 
-/// What happened, in order.
+/// The events of a transcript, in order.
 pub(crate) fn of(transcript: &Transcript) -> Vec<Happening> {
     let mut teller = Teller {
         transcript,
@@ -81,7 +81,7 @@ pub(crate) fn of(transcript: &Transcript) -> Vec<Happening> {
 struct Teller<'a> {
     transcript: &'a Transcript,
     opened: BTreeSet<u64>,
-    /// Who has sent its authentication line where.
+    /// The connections and ends whose authentication lines have been sent.
     proofs: BTreeSet<(u64, String)>,
     /// True if the next to close a connection is one that was killed.
     killed: bool,

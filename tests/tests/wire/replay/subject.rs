@@ -33,7 +33,7 @@ pub(crate) struct Subject {
     conns: BTreeMap<u64, Vec<ConnId>>,
     links: BTreeMap<ConnId, Line>,
     last_monitor: u64,
-    /// What has been sent and not been taken yet.
+    /// Packets that have been sent and not been taken yet.
     sent: Vec<(String, Json)>,
     pub(crate) watches: BTreeMap<WatchId, Watching>,
     /// The answers to queries, in the order in which they came.
@@ -50,7 +50,7 @@ pub(crate) struct Subject {
 struct Line {
     node: NodeId,
     link: Link,
-    /// What this node writes.
+    /// The format in which this node writes.
     send: Format,
 }
 
@@ -210,7 +210,7 @@ impl Subject {
         }
     }
 
-    /// What the whole database holds for a global node.
+    /// The content of a family in the whole database, on a global node.
     pub(crate) fn view(&self, family: &str) -> BTreeMap<String, Json> {
         let entries = self.mesh.db_view(family);
         entries
@@ -219,7 +219,7 @@ impl Subject {
             .collect()
     }
 
-    /// What has been sent since the last time, and to whom.
+    /// The packets that have been sent since the last time, with their receivers.
     pub(crate) fn take_sent(&mut self) -> Vec<(String, Json)> {
         std::mem::take(&mut self.sent)
     }
@@ -262,7 +262,7 @@ impl Subject {
             }
             Output::Answer { answer, .. } => self.answers.push(answer_json(answer.unwrap())),
             Output::Watched { watch, told } => {
-                // What was on its way when the watch ended is of no interest.
+                // Reports that were on their way when the watch ended are ignored.
                 if let Some(watching) = self.watches.get_mut(&watch) {
                     watching.told(told);
                 }

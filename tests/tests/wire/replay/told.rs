@@ -1,4 +1,4 @@
-//! What a node tells its user of the database.
+//! A node's reports to its user about the database.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What one node has told another: as states, because the order of changes, and how they are merged, is free.
+//! The reports of one node to another: as states, because the order of changes, and how they are merged, is free.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,17 +19,17 @@ pub(crate) struct View {
     pub(crate) shard: BTreeMap<String, Family>,
     /// The families that it watches at the other.
     pub(crate) watched: BTreeSet<String>,
-    /// What it has told of the families that the other watches.
+    /// Its reports on the families that the other watches.
     pub(crate) told: BTreeMap<String, Family>,
     /// The nodes whose addresses it has asked for.
     pub(crate) finds: BTreeSet<String>,
     /// The addresses that it has told.
     pub(crate) found: BTreeMap<String, Json>,
-    /// What it has asked, without the numbers that it has made up.
+    /// The queries that it has sent, without the numbers that it has made up.
     pub(crate) queries: Vec<(String, String)>,
     /// The numbers, in the same order.
     pub(crate) ids: Vec<Json>,
-    /// What it has answered.
+    /// The answers that it has sent to queries.
     pub(crate) replies: Vec<Json>,
     /// Everything else, in order.
     pub(crate) others: Vec<Json>,

@@ -14,7 +14,7 @@ pub(super) enum Act {
     Send(usize, Job),
     /// Sends something over a connection.
     Write,
-    /// Blocks its thread for this number of looks of the watchdog.
+    /// Blocks its thread for this number of looks of the stall detector.
     Block(u32),
     /// Blocks in `block_in_place`: another thread becomes the worker.
     InPlace(u32),
@@ -80,7 +80,7 @@ struct Worker {
     seat: VecDeque<usize>,
     /// The number of links to wake when the handler returns.
     later: usize,
-    /// The message that the watchdog saw at its last look.
+    /// The message that the stall detector saw at its last look.
     seen: Option<u64>,
     /// Counts messages; odd while a handler runs.
     beat: u64,
@@ -290,7 +290,7 @@ fn drainer(ticket: Ticket) -> Task {
     })
 }
 
-/// The model of the watchdog.
+/// The model of the stall detector.
 impl Model {
     pub(super) fn watch(&mut self) {
         let idle = self.has_idle();
@@ -334,7 +334,7 @@ impl Model {
             }
         }
         if self.plan.report(stuck, waiting)
-            && let Some(ticket) = self.plan.start(By::Watchdog)
+            && let Some(ticket) = self.plan.start(By::StallDetector)
         {
             self.start_outside(drainer(ticket));
         }

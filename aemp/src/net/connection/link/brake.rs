@@ -7,8 +7,8 @@
 //! long as it needs.
 //!
 //! A pause holds up the connection's messages to other ports as well, and the port itself may wait for an answer from
-//! that node. Therefore a pause has an end, whether the port has caught up or not. An acknowledgement by port would hold
-//! up nobody else; that is what bounded ports have (`stream/credit`), and senders who wait for room.
+//! that node. Therefore a pause has an end, whether the port has caught up or not. An acknowledgement by port would
+//! hold up no other port; bounded ports have it (`stream/credit`), and senders who wait for room.
 //!
 //! Limit: connections are not braked before their first messages have made the queue long. About a thousand messages of
 //! each connection may be delivered by then, so a thousand connections that begin at the same moment can still fill a

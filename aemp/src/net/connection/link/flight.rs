@@ -1,9 +1,9 @@
 //! The bytes that are on their way between two nodes of one machine.
 //!
 //! The system lets the buffers of a socket grow to megabytes, so that a distant peer has work for a round trip. Between
-//! two processes of one machine there is no such time, and what waits in the buffers only delays what comes behind it. A
-//! flood of small packets holds a call back for tens of milliseconds then. So the buffer of such a socket is small while
-//! small packets flood: the other end takes as long for it as for a few hundred kilobytes of large ones.
+//! two processes of one machine there is no such time, and bytes that wait in the buffers only delay those behind them.
+//! A flood of small packets holds a call back for tens of milliseconds then. So the buffer of such a socket is small
+//! while small packets flood: the other end takes as long for it as for a few hundred kilobytes of large ones.
 //!
 //! The buffer of a connection without floods, and of one to another machine, is the system's. To another machine a small
 //! one would cost throughput: there a call waits behind as many bytes as the network holds. An acknowledgement of what

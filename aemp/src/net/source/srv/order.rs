@@ -1,4 +1,4 @@
-//! In which order the targets of SRV records are tried.
+//! The order in which the targets of SRV records are tried.
 
 use aemp_proto::Random;
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_for_no_target_is_left_out() {
+    fn records_without_a_target_are_left_out() {
         let mut no_port = record(0, 0, "a.");
         no_port.port = 0;
         let records = vec![record(0, 0, "."), record(0, 0, ""), no_port];

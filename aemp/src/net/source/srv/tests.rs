@@ -124,7 +124,7 @@ async fn targets_come_with_their_ports_by_priority() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told() {
+async fn missing_names_and_records_are_reported() {
     let server = Server::start(Says::NoSuchName).await;
     assert_eq!(server.ask().await.unwrap_err(), "there is no such name");
     server.say(records(&[]));

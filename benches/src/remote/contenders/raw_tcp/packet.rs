@@ -62,7 +62,7 @@ mod tests {
     use crate::remote::codec::CODECS;
 
     #[test]
-    fn what_is_written_is_parsed() {
+    fn written_packets_are_parsed_again() {
         for codec in CODECS {
             for (reply, content) in [
                 (None, Content::Text("x y")),

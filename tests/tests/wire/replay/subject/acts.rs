@@ -1,4 +1,4 @@
-//! What the recorded node's user did.
+//! The actions of the recorded node's user.
 
 use aemp_codec::NodeId;
 use aemp_proto::{

@@ -106,7 +106,7 @@ fn a_grant_is_good_for_a_while() {
 }
 
 #[test]
-fn who_waits_still_is_asked_for_again() {
+fn credit_is_asked_for_again_while_a_sender_waits() {
     let (mut table, now) = (table(), Instant::now());
     let ask = open(&mut table, now).1.unwrap();
     grant(&mut table, ask, 2, now);
@@ -120,7 +120,7 @@ fn who_waits_still_is_asked_for_again() {
 }
 
 #[test]
-fn nobody_waits_for_what_nobody_wants() {
+fn credit_without_a_waiting_sender_is_not_asked_for_again() {
     let (mut table, now) = (table(), Instant::now());
     let ask = open(&mut table, now).1.unwrap();
     grant(&mut table, ask, 1, now);
@@ -234,7 +234,7 @@ fn grant_all(table: &mut Table, ask: Ask, now: Instant) -> (bool, bool) {
 }
 
 #[test]
-fn what_has_no_bound_is_asked_for_again_in_the_next_tick() {
+fn a_port_without_a_bound_is_asked_again_in_the_next_tick() {
     let (mut table, now) = (table(), Instant::now());
     let ticks = table.ticks();
     let ask = open(&mut table, now).1.unwrap();

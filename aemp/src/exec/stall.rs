@@ -1,11 +1,12 @@
-//! The watchdog: one thread of the process that notices handlers that do not return.
+//! The stall detector: one thread of the process that notices handlers that do not return.
 //!
 //! A task of the runtime could not do this, because a blocking handler may occupy the worker that would run the task.
-//! The watchdog looks at every seat each two milliseconds while anything runs, and sleeps otherwise. A seat whose message
-//! has not changed since the last look is *stuck*. Then another drainer takes its place, the messages that its handler
-//! has sent go out, and an idle worker is woken, because the stuck worker may be the one that waited for sockets and
-//! timers. The port is judged slow if the thread sleeps or has used processor time (`/proc`), but not if the system has
-//! kept it from running. After a second without any free worker the watchdog logs the ports and handlers.
+//! The stall detector looks at every seat each two milliseconds while anything runs, and sleeps otherwise. A seat whose
+//! message has not changed since the last look is *stuck*. Then another drainer takes its place, the messages that its
+//! handler has sent go out, and an idle worker is woken, because the stuck worker may be the one that waited for
+//! sockets and timers. The port is judged slow if the thread sleeps or has used processor time (`/proc`), but not if
+//! the system has kept it from running. After a second without any free worker the stall detector logs the ports and
+//! handlers.
 
 use std::{
     fmt::Write as _,
@@ -26,7 +27,7 @@ use crate::{Node, WeakNode, guard, lock::Lock};
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_millis(2);
-/// The number of looks without a running port after which the watchdog goes to sleep.
+/// The number of looks without a running port after which the stall detector goes to sleep.
 const IDLE: u32 = 50;
 /// The number of looks after which the runtime is reminded of its sockets and timers, while a handler is stuck.
 const REMIND: u32 = 4;
@@ -36,17 +37,17 @@ const BLOCKED: Duration = Duration::from_secs(1);
 /// the thread from running.
 const WORKED: Duration = Duration::from_micros(500);
 
-static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
-/// True if the watchdog must be woken when a port begins to run.
+static DETECTOR: OnceLock<Detector> = OnceLock::new();
+/// True if the stall detector must be woken when a port begins to run.
 static ASLEEP: AtomicBool = AtomicBool::new(true);
 
-struct Watchdog {
-    watched: Lock<Vec<Watched>>,
+struct Detector {
+    observed: Lock<Vec<Observed>>,
     thread: OnceLock<Thread>,
 }
 
 /// The observed state of one node.
-struct Watched {
+struct Observed {
     scheduler: Scheduler,
     node: WeakNode,
     /// True if the runtime has run its last probe, and the time of that probe.
@@ -62,31 +63,31 @@ struct Stuck {
     since: Instant,
 }
 
-/// Lets the watchdog observe a node until the node is gone.
+/// Lets the stall detector observe a node until the node is gone.
 pub(super) fn observe(scheduler: Scheduler, node: WeakNode) {
-    let watchdog = WATCHDOG.get_or_init(|| Watchdog {
-        watched: Lock::default(),
+    let detector = DETECTOR.get_or_init(|| Detector {
+        observed: Lock::default(),
         thread: OnceLock::new(),
     });
-    let watched = Watched {
+    let observed = Observed {
         scheduler,
         node,
         probe: Arc::new(AtomicBool::new(true)),
         asked: None,
         logged: false,
     };
-    let mut all = watchdog.watched.lock();
-    all.push(watched);
-    if watchdog.thread.get().is_none() {
+    let mut all = detector.observed.lock();
+    all.push(observed);
+    if detector.thread.get().is_none() {
         let started = thread::Builder::new().name("aemp-watch".into());
         // Without the thread, blocking handlers are not noticed, and everything else works.
-        if let Ok(started) = started.spawn(|| watchdog.run()) {
-            let _ = watchdog.thread.set(started.thread().clone());
+        if let Ok(started) = started.spawn(|| detector.run()) {
+            let _ = detector.thread.set(started.thread().clone());
         }
     }
 }
 
-/// Wakes the watchdog when a port begins to run.
+/// Wakes the stall detector when a port begins to run.
 #[inline]
 pub(super) fn stir() {
     if ASLEEP.load(Ordering::Relaxed) {
@@ -97,19 +98,19 @@ pub(super) fn stir() {
 #[cold]
 fn wake() {
     ASLEEP.store(false, Ordering::Relaxed);
-    if let Some(thread) = WATCHDOG.get().and_then(|watchdog| watchdog.thread.get()) {
+    if let Some(thread) = DETECTOR.get().and_then(|detector| detector.thread.get()) {
         thread.unpark();
     }
 }
 
-impl Watchdog {
+impl Detector {
     fn run(&self) {
         let mut idle = 0;
         loop {
             // A failure ends only this look.
             let busy = guard::run(|| {
-                let mut all = self.watched.lock();
-                all.retain(|watched| watched.node.is_alive());
+                let mut all = self.observed.lock();
+                all.retain(|one| one.node.is_alive());
                 all.iter_mut()
                     .fold(false, |busy, one| one.check_seats() | busy)
             });
@@ -131,7 +132,7 @@ impl Watchdog {
     }
 }
 
-impl Watched {
+impl Observed {
     /// Looks at all seats. Returns whether any of them is running something.
     fn check_seats(&mut self) -> bool {
         let now = Instant::now();
@@ -231,7 +232,7 @@ impl Watched {
             let _ = write!(text, "{comma}{}", one.describe(&node, now));
         }
         text.push_str(": use `spawn_blocking`, or declare the port with `#[port(blocking)]`");
-        // Subscribers are user code. A slow one must not delay the watchdog.
+        // Subscribers are user code. A slow one must not delay the stall detector.
         let log = move || {
             crate::log::error!("{text}");
             guard::discard(node);
