@@ -1,4 +1,4 @@
-//! The node's side: what its process knows of its watchdog.
+//! The node's side: its watchdog, as the process of the node sees it.
 
 use std::{env, fs, path::PathBuf, sync::OnceLock, time::Duration};
 

@@ -35,7 +35,7 @@ pub(super) fn resident(process: u32) -> u64 {
     kilobytes.map_or(0, |kilobytes: u64| kilobytes * 1024)
 }
 
-/// How many descriptors a process has open.
+/// The number of descriptors that a process has open.
 pub(super) fn descriptors(process: u32) -> usize {
     fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count)
 }
