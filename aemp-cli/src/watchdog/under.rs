@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::VARIABLE;
 use crate::notify::SOCKET;
 
-/// Requests for a restart. It is set in a process that somebody starts again.
+/// Requests for a restart. It is set in a process that is started again after its end.
 static REQUESTS: OnceLock<Notify> = OnceLock::new();
 
 /// Checks that this process is started again after its end.

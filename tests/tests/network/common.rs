@@ -27,7 +27,7 @@ pub(crate) async fn until(mut done: impl FnMut() -> bool) {
     soon(polled).await;
 }
 
-/// Monitors a port at once; the reason that it dies with.
+/// Monitors a port at once. Returns a future of the reason of its death.
 pub(crate) fn watch(node: &Node, port: &PortId) -> impl Future<Output = Reason> + use<> {
     let (tell, told) = oneshot::channel();
     node.mon(port, move |reason| drop(tell.send(reason.clone())))
