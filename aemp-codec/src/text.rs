@@ -19,7 +19,7 @@ pub(crate) fn float(x: f64) -> String {
     String::from_utf8(out).expect("digits are ASCII")
 }
 
-/// Appends what [`float`] returns.
+/// Appends the text that [`float`] returns.
 pub(crate) fn push_float(out: &mut Vec<u8>, x: f64) {
     if x.fract() == 0.0 && x.abs() < LIKE_INTEGERS {
         if x == 0.0 && x.is_sign_negative() {
@@ -69,7 +69,7 @@ pub(crate) fn quoted(s: &str) -> String {
     String::from_utf8(out).expect("escaping leaves UTF-8 as it is")
 }
 
-/// Appends what [`quoted`] returns.
+/// Appends the text that [`quoted`] returns.
 #[inline]
 pub(crate) fn push_quoted(out: &mut Vec<u8>, s: &str) {
     let bytes = s.as_bytes();

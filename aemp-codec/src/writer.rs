@@ -33,7 +33,7 @@ impl<'a, E: Encoding + Copy> Writer<'a, E> {
         }
     }
 
-    /// The size of what has been written.
+    /// The number of bytes that have been written.
     pub(crate) fn size(&self) -> usize {
         self.out.len() - self.start
     }

@@ -241,7 +241,7 @@ fn values_that_no_format_has_are_not_written() {
     assert_eq!(written(&64, small), Err(EncodeError::TooLarge { limit: 7 }));
 }
 
-/// Infinities can be in a packet that somebody else has written.
+/// Infinities can be in a packet of another implementation.
 #[test]
 fn infinite_floats_are_read() {
     let infinity = packet(&hex("01 05 000000000000f07f"));

@@ -68,7 +68,7 @@ impl Item {
     }
 }
 
-/// A packet by somebody who has nothing but the specification.
+/// A packet as an implementer who has nothing but the specification writes it.
 fn theirs(items: &[Item]) -> Vec<u8> {
     let body = postcard::to_stdvec(items).expect("it can be encoded");
     let length = u32::try_from(body.len()).expect("it is small");

@@ -184,7 +184,7 @@ fn types() {
     ] {
         assert_eq!(read::<Shape>(&written(&shape).expect("a value")), shape);
     }
-    // A field that is missing, and one that nobody knows.
+    // A field that is missing, and one that the type does not have.
     let shape: Shape = read("0901 03426f78 0902 0577696474680302 016108020009010000");
     assert_eq!(
         shape,

@@ -1,4 +1,4 @@
-//! How many values one packet may become.
+//! The limit of the number of values that one packet may become.
 
 #![cfg(all(feature = "json", feature = "cbor", feature = "postcard"))]
 

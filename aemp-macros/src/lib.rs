@@ -197,7 +197,7 @@ use crate::errors::Errors;
 /// ```
 ///
 /// It is an `async fn`, and runs on a copy of the state, which is made when the port comes to its message. So the state is
-/// `Clone`, and contains in an `Arc` what is large or shared. A handler that needs no state takes no `self`, and no
+/// `Clone`, and contains large or shared parts in an `Arc`. A handler that needs no state takes no `self`, and no
 /// copy is made. To change the state, the handler sends its port a message (`cx.me()`). The number is any expression, also
 /// of the state: `concurrent = self.most`.
 ///

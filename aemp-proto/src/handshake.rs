@@ -28,7 +28,7 @@ pub use self::{
 };
 use super::Time;
 
-/// How many bytes may still arrive after reading should have stopped: the size of one read.
+/// The number of bytes that may still arrive after reading should have stopped: the size of one read.
 const SLACK: usize = 16 << 10;
 
 /// The handshake of one connection. Both ends do the same, whichever opened the connection.

@@ -9,7 +9,7 @@
 //! - [`frame`]: the two requests, `Aemp::relay` to the relay and `Aemp::relayed` from it.
 //! - [`exchange`]: the sessions of a relay.
 //! - [`tunnels`]: the tunnels of an end, with the octets that have arrived.
-//! - `mesh/relay.rs`: the rules: who may open a session, when one ends, and how a dial goes through a relay.
+//! - `mesh/relay.rs`: the rules: the permission to open a session, its end, and the way of a dial through a relay.
 //!
 //! # Decisions
 //!

@@ -23,7 +23,7 @@ pub mod lifecycle {
     #![doc = include_str!("docs/lifecycle.md")]
 }
 
-/// Names: of a node's own ports, unique ones in the network, and singletons; what partitions do to them.
+/// Names: of a node's own ports, unique ones in the network, and singletons; the effects of partitions on them.
 pub mod names {
     #![doc = include_str!("docs/names.md")]
 }
@@ -71,7 +71,7 @@ pub mod urgency {
     #![doc = include_str!("docs/urgency.md")]
 }
 
-/// Jobs for workers: at least once, in order by key, with retries; what is lost or repeated when a node is lost. Pools.
+/// Jobs for workers: at least once, in order by key, with retries; jobs lost or repeated with a node. Pools.
 pub mod work {
     #![doc = include_str!("docs/work.md")]
 }

@@ -99,7 +99,7 @@
 //! | to find a port of this node by a name | [`Node::register`], [`Node::whereis`], [`handbook::names`] |
 //! | a name that one port of the network has; to find that port from any node | [`names`]: [`Node::claim`], [`Node::wait_for`], [`Node::follow`] |
 //! | one instance of a port in the network, made elsewhere when its node is lost | [`Node::singleton`] |
-//! | publish and subscribe, over all nodes; who is present | [`topic`]: [`Node::topic`], [`Node::presence`], [`handbook::topics`] |
+//! | publish and subscribe, over all nodes; presence | [`topic`]: [`Node::topic`], [`Node::presence`], [`handbook::topics`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
 //! | to know whether a node has joined the network | [`Node::joined`] |
 //! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |

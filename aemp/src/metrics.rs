@@ -1,4 +1,4 @@
-//! Metrics: what a node counts and measures, as text for Prometheus, and for recorders of the crate
+//! Metrics: the counts and times of a node, as text for Prometheus, and for recorders of the crate
 //! [`metrics`](https://docs.rs/metrics).
 //!
 //! The [handbook](crate::handbook::metrics) has the list of all metrics with their labels and units.

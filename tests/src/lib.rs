@@ -12,7 +12,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// An address of this machine that nobody listens on, for a node that has to be known before it is started, or started
+/// An address of this machine without a listener, for a node that has to be known before it is started, or started
 /// again.
 ///
 /// A free port of 127.0.0.1 would not do: by the time that the node binds it, the system may have given it to somebody's

@@ -19,12 +19,12 @@ fn inputs(folder: &str, target: &str) -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
-/// Runs a target; the name of the input is in what it panics with.
+/// Runs a target. A panic names the input.
 fn run(target: &str, name: &str, input: &[u8]) -> usize {
     catch_unwind(|| fuzz::run(target, input)).unwrap_or_else(|_| panic!("{target} fails on {name}"))
 }
 
-/// How much the seeds of each target get done at the least, all of them together and each of so many of them.
+/// The least work that the seeds of each target cause together, and the largest number of seeds that cause none.
 #[test]
 fn seeds_of_the_fuzzers_reach_their_targets() {
     for (target, least, most_idle) in [

@@ -89,7 +89,7 @@ async fn nodes(client: &Client<'_>) -> Result<Vec<String>, Failure> {
     Ok(nodes)
 }
 
-/// A node that gave no details: the reason, and what others know of it.
+/// A node that gave no details: the reason, and the details that others know of it.
 struct Silent {
     error: String,
     provider: Option<String>,

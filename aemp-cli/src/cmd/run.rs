@@ -207,7 +207,7 @@ fn check(sources: &Sources<'_>, path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Warnings about what the user may not expect.
+/// Warnings about effects that the user may not expect.
 fn notes(sources: &Sources<'_>) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
     if let (Some(file), Some(name)) = (sources.file, sources.profile)

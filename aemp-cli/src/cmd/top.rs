@@ -136,7 +136,7 @@ fn round(client: &Client<'_>, collector: &mut Collector, app: &mut App) {
     follow(collector, app);
 }
 
-/// Asks for what only the present table shows.
+/// Asks for the data that only the present table shows.
 fn follow(collector: &mut Collector, app: &App) {
     match app.place.tab {
         Tab::Tree => collector.ask_for_trees(app.network.names()),

@@ -14,7 +14,7 @@ use tokio::net::UnixDatagram;
 
 use crate::notify;
 
-/// The socket for what the node says: in a directory that only this user can enter.
+/// The socket for the notifications of the node: in a directory that only this user can enter.
 pub(super) struct Ear {
     socket: UnixDatagram,
     directory: PathBuf,

@@ -1,4 +1,4 @@
-//! The node's side: what its process knows of its watchdog.
+//! The node's side: its watchdog, as the process of the node sees it.
 
 use std::{env, fs, path::PathBuf, sync::OnceLock, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::VARIABLE;
 use crate::notify::SOCKET;
 
-/// Requests for a restart. It is set in a process that somebody starts again.
+/// Requests for a restart. It is set in a process that is started again after its end.
 static REQUESTS: OnceLock<Notify> = OnceLock::new();
 
 /// Checks that this process is started again after its end.

@@ -1,4 +1,4 @@
-//! Transcripts of the command at work: what is typed, and what it prints. To accept what has changed:
+//! Transcripts of the command at work: its arguments, and its output. To accept changes of the output:
 //! `TRYCMD=overwrite cargo test -p aemp-cli --test cli`.
 
 mod changes;

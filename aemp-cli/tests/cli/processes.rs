@@ -303,7 +303,7 @@ fn entries_that_a_node_has_for_a_command() {
     until(|| keys() == "attic");
     interrupt(second);
     until(|| keys().is_empty());
-    // How much the watcher sees one by one depends on when it began.
+    // The number of changes that the watcher sees one by one depends on the time at which it began.
     while watch.try_wait().expect("it runs").is_none() {
         interrupt(set("late"));
     }

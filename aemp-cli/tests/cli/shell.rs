@@ -145,7 +145,7 @@ fn a_signal_ends_it_in_order() {
     nodes(1);
 }
 
-/// A terminal without anybody at it: its master, and the file that processes use.
+/// A pseudo-terminal without a user: its master, and the file that processes use.
 #[cfg(unix)]
 fn terminal() -> (std::os::fd::OwnedFd, std::fs::File) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};

@@ -197,7 +197,7 @@ impl<'a> PacketWriter<'a> {
         self.or_give_up(result)
     }
 
-    /// The size of what has been written of the packet, in bytes; 0 for a packet of values, or one that is only encoded at
+    /// The size of the written part of the packet, in bytes; 0 for a packet of values, or one that is only encoded at
     /// its end.
     #[must_use]
     pub fn size(&self) -> usize {

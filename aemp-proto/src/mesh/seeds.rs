@@ -48,7 +48,7 @@ pub(super) struct Seeds {
     sources: BTreeMap<String, Source>,
     places: BTreeMap<String, Place>,
     longest_delay: Duration,
-    /// How long other addresses must have been tried before this node becomes global because it is a seed itself.
+    /// The time for which other addresses must have been tried before this node, a seed itself, becomes global.
     patience: Duration,
     last_look_up: u64,
     /// The addresses still to be dialled in this round.

@@ -18,7 +18,7 @@ async fn packets(watched: &Watched) -> u64 {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_before_somebody_looks() {
+async fn nothing_is_asked_before_a_page_is_open() {
     let watched = Watched::start().await;
     // The packets of the beginning.
     sleep(Duration::from_millis(500)).await;

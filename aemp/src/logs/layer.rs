@@ -202,7 +202,7 @@ mod tests {
 
     /// `tracing` skips every callsite above the hint with one comparison.
     #[test]
-    fn nothing_is_wanted_while_nobody_catches() {
+    fn no_line_is_wanted_without_a_catcher() {
         let hub = Hub::new(None);
         let filter = Wanted(Arc::clone(&hub));
         let hint = || Filter::<Registry>::max_level_hint(&filter);

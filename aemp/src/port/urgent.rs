@@ -161,7 +161,7 @@ mod tests {
 
     /// Urgent messages that come one at a time have the same bound as those that wait together.
     #[test]
-    fn messages_that_come_one_at_a_time_starve_nobody() {
+    fn urgent_messages_that_come_one_at_a_time_do_not_starve_others() {
         let mut queue = queue([(Ordinary, 1), (Urgent, 100)]);
         let mut before = 0;
         while let Queue::One(next) = queue.take_next(|_| false) {

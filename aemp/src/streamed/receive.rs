@@ -317,7 +317,7 @@ mod tests {
 
     /// A message can have many of them.
     #[test]
-    fn an_unused_stream_of_an_unknown_node_makes_nobody_look_for_it() {
+    fn an_unused_stream_of_an_unknown_node_causes_no_search_for_the_node() {
         let mut sim = Sim::new(1);
         let builder = Node::builder().node_id("a").secret("sim").bind("*:4040");
         let node = sim.start(builder).expect("it starts");

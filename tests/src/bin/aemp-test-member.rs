@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a call of a worker may take. Those of a process that is stopped take for ever.
+/// The time limit of a worker's call. Calls to a process that is stopped are never answered.
 const CALL: Duration = Duration::from_secs(1);
 
 /// Calls in a round of work.

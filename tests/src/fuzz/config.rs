@@ -116,7 +116,7 @@ fn edit(config: &mut ConfigFile, change: &str) -> Option<()> {
     Some(())
 }
 
-/// Lists, numbers and texts: what a command line can make.
+/// A list, a number or a text, which are the values that a command line can make.
 fn value_of(text: &str) -> Value {
     match text.strip_prefix('[') {
         Some(list) => list.split('|').map(Value::from).collect(),

@@ -72,7 +72,7 @@ fn counts_agree(stream: &Stream<'_>, packet: &[u8], count: usize) {
     assert_eq!(reader.position(), count);
 }
 
-/// How many values there are, all of them counted.
+/// The number of values, with those in lists and maps.
 fn weight(values: &[Value]) -> usize {
     let inner = |value: &Value| match value {
         Value::Array(list) => weight(list),

@@ -5,7 +5,7 @@
 //!
 //! | line | what happens |
 //! | --- | --- |
-//! | `+` | somebody connects |
+//! | `+` | another node connects |
 //! | `=N NODE FORMAT` | that end logs in as that node, and will send in that format |
 //! | `<N TEXT` | it sends TEXT: a packet if it is one in JSON (in its own format), else those octets and a line feed |
 //! | `-N` | the connection ends |
@@ -36,10 +36,10 @@ use aemp_proto::{
 
 use self::machine::Machine;
 
-/// How many lines of a script count: the interesting things happen early, and time is short.
+/// The number of lines of a script that count: the interesting things happen early, and time is short.
 const MOST_LINES: usize = 200;
 
-/// How much time passes for `tN`.
+/// The time that passes for `tN`.
 const TIMES: [Duration; 8] = [
     Duration::from_millis(1),
     Duration::from_millis(300),

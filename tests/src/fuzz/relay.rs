@@ -18,7 +18,7 @@ use aemp::{
     Args, Cx, Handle, Node, Origin, PortId, UntypedMsg, Value, args, db::DbEntry, sim::Sim,
 };
 
-/// How many lines of a script count.
+/// The number of lines of a script that count.
 const MOST_LINES: usize = 60;
 const HONEST: [&str; 3] = ["a", "b", "c"];
 const SECRET: &str = "between friends";

@@ -14,7 +14,7 @@ use crate::transcript::{self, Transcript, without_end};
 /// The seeds of a target by their names.
 pub type Seeds = BTreeMap<String, Vec<u8>>;
 
-/// How many octets a seed may have: short ones are worth more, because each of their octets counts.
+/// The longest seed in octets. Short ones are worth more, because each of their octets counts.
 const MOST: usize = 4096;
 
 /// The seeds of all targets.

@@ -85,7 +85,7 @@ impl<'a> Packet<'a> {
             .ok()
     }
 
-    /// Reads every element as a `T` in all ways there are; how many are one.
+    /// Reads every element as a `T`, in all ways. Returns the number of elements that are one.
     pub(super) fn each<T: Serialize + DeserializeOwned + Debug>(&self) -> usize {
         let Some(mut reader) = self.open() else {
             return 0;

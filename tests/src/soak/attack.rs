@@ -94,7 +94,7 @@ const ALL: &[&str] = &[
     "storm",
 ];
 
-/// Attacks the node at an address for some time; how many blows were dealt.
+/// Attacks the node at an address for some time. Returns the number of blows.
 ///
 /// # Errors
 ///

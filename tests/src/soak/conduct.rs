@@ -19,16 +19,16 @@ use super::{
     system,
 };
 
-/// How often the victim's memory is looked at.
+/// The pause between two readings of the victim's memory.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long the victim has to get rid of what an attack has left.
+/// The time in which the victim must have cleaned up after an attack.
 const TIDY: Duration = Duration::from_secs(30);
 /// Lines of the log that an attack may cause in a second, those of nodes that come and go not counted.
 const LINES_PER_SECOND: f64 = 100.0;
-/// And in any case.
+/// Lines that an attack may cause in any case.
 const LINES: f64 = 1000.0;
 
-/// How a scenario is played.
+/// The way in which a scenario is played.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The program `aemp-soak`.
@@ -37,9 +37,9 @@ pub struct Plan {
     pub directory: PathBuf,
     /// Phases without and with the attack.
     pub rounds: u32,
-    /// How long a phase without it is.
+    /// The length of a phase without the attack.
     pub calm: Duration,
-    /// How long a phase with it is.
+    /// The length of a phase with the attack.
     pub attack: Duration,
 }
 

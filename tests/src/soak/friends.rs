@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::{SECRET, process::Process, report::Latency};
 
-/// How long a newcomer may take to get in and be served.
+/// The longest time for a newcomer to connect and to be served.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two that have been there all the time.

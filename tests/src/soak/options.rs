@@ -18,7 +18,7 @@ options:
   --markdown      prints a table for BENCHMARKS.md
   --list          lists the scenarios";
 
-/// How much longer calls may take under attack, if that is checked.
+/// The largest factor by which calls may take longer under attack, with `--strict`.
 const STRICT: f64 = 2.0;
 
 struct Options {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// How long any of them may take to say something.
+/// The longest time that any of them may take to say something.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One process of the soak test.

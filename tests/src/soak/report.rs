@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Scenario;
 
-/// How long calls took, in microseconds.
+/// The times of calls, in microseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Latency(Vec<u32>);
 
@@ -17,7 +17,7 @@ impl Latency {
         self.0.extend(other.0);
     }
 
-    /// How many there were.
+    /// The number of calls.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.0.len()
@@ -43,11 +43,11 @@ pub struct Outcome {
     pub scenario: Scenario,
     /// Calls of friends while there was no attack.
     pub calm: Latency,
-    /// Calls of friends while a node that nobody uses was attacked on the same machine.
+    /// Calls of friends while the decoy, an unused node on the same machine, was attacked.
     pub beside: Latency,
     /// Calls of friends under attack.
     pub attacked: Latency,
-    /// How much the victim's memory grew at most, in bytes.
+    /// The largest growth of the victim's memory, in bytes.
     pub grown: u64,
     /// The memory before the first attack, and after the last.
     pub memory: (u64, u64),
@@ -57,16 +57,16 @@ pub struct Outcome {
     pub messages: u64,
     /// The longest time that a newcomer had to wait, in milliseconds.
     pub newcomer: u128,
-    /// The victim's processor time under attack, by that time.
+    /// The victim's processor time under attack, divided by the length of the attack.
     pub processor: f64,
     /// Lines that the victim has logged.
     pub lines: usize,
-    /// Everything that should not have been.
+    /// The faults, in words; none if all is well.
     pub faults: Vec<String>,
 }
 
 impl Outcome {
-    /// By how much calls took longer than while there was no attack: the median, and what 99 % took at most.
+    /// The factors by which calls took longer under attack than without one: of the median, and of the 99th percentile.
     #[must_use]
     pub fn to_calm(&self) -> [f64; 2] {
         self.to(&self.calm)

@@ -7,12 +7,12 @@ pub struct Scenario {
     pub name: &'static str,
     /// The attacker's actions, in words.
     pub what: &'static str,
-    /// How much the victim's memory may grow, in MiB.
+    /// The growth of memory that the victim is allowed, in MiB.
     pub memory: u64,
     /// A text that the victim's log must contain once it has taken so many blows. On a slow machine a short attack may
     /// not get so far.
     pub log: (&'static str, f64),
-    /// How many descriptors the victim has, if not as many as it likes.
+    /// The limit of the victim's descriptors, if there is one.
     pub descriptors: Option<u64>,
 }
 

@@ -4,7 +4,7 @@ use std::{fs, io};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Lets this process have as many descriptors as it may; how many that is.
+/// Raises the limit of descriptors of this process to the largest that it may have. Returns the limit.
 pub fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -35,7 +35,7 @@ pub(super) fn resident(process: u32) -> u64 {
     kilobytes.map_or(0, |kilobytes: u64| kilobytes * 1024)
 }
 
-/// How many descriptors a process has open.
+/// The number of descriptors that a process has open.
 pub(super) fn descriptors(process: u32) -> usize {
     fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count)
 }

@@ -26,7 +26,7 @@ impl Sink {
         Ok(())
     }
 
-    /// How many have come.
+    /// The number of messages that have arrived.
     #[rcv]
     fn count(&self) -> i64 {
         self.next
@@ -54,7 +54,7 @@ fn prey() -> Prey {
     Prey
 }
 
-/// Sets an entry for whoever asks.
+/// Sets an entry of the database for any node that asks.
 #[spawnable(name = "Soak::entry")]
 fn entry(cx: &mut Cx<'_>, key: String, value: String) -> Result<Prey, DbError> {
     let by = cx.origin();

@@ -57,7 +57,7 @@ fn sockets(node: &Node) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// A port that is free on all addresses, and that the system gives to nobody by itself meanwhile.
+/// A port that is free on all addresses, and that the system does not choose for another socket meanwhile.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
@@ -256,7 +256,7 @@ async fn an_unknown_name_is_named_in_the_error() {
 
 #[tokio::test]
 async fn an_address_of_another_machine_is_named() {
-    // TEST-NET-3: nobody's.
+    // TEST-NET-3: an address of no machine.
     let error = bound("203.0.113.77:0").await.unwrap_err().to_string();
     let start = "cannot listen on 203.0.113.77:* (203.0.113.77:0): ";
     assert!(error.starts_with(start), "{error}");

@@ -103,7 +103,7 @@ fn a_write_that_fails_leaves_the_old_file() {
     let inode = fs::metadata(home.path()).unwrap().ino();
     let mut file = home.load().unwrap();
     file.set(None, "nodeid", "x").unwrap();
-    // Every name for the new file is taken: nothing can be written, whoever runs the test.
+    // Every name for the new file is taken, so that writing fails under root as well.
     for attempt in 0..=100 {
         let name = format!("rc~new~{}-{attempt}", std::process::id());
         fs::write(home.directory.path().join(name), "taken").unwrap();

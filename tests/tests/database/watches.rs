@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{common::soon, has, start, stop, three};
 
-/// Takes events until the family holds so many keys; what it holds by then.
+/// Takes events until the family has this number of keys, and keeps its content in `held`.
 async fn until(watch: &mut Watch<i64>, held: &mut BTreeMap<String, i64>, keys: usize) {
     while held.len() != keys {
         match soon(watch.next()).await.expect("the node runs") {

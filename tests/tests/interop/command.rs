@@ -71,7 +71,7 @@ impl Scene {
         command
     }
 
-    /// Runs the command to its end; what it has printed.
+    /// Runs the command to its end. Returns its output.
     async fn prints(&self, args: &[&str]) -> String {
         let out = soon(self.run(args).output()).await.unwrap();
         String::from_utf8(out.stdout).unwrap()

@@ -57,7 +57,7 @@ async fn each_is_the_others_seed() {
     }
 }
 
-/// How many established connections lead to one of these listeners, if the system can say so.
+/// The number of established connections to these listeners, if the system can tell it.
 fn connections(listeners: &[&str]) -> Option<usize> {
     let mut ss = Command::new("ss");
     let out = ss.args(["-Htn", "state", "established"]).output().ok()?;

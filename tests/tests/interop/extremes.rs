@@ -109,7 +109,7 @@ async fn a_client_without_listeners() {
     assert_eq!(inbox.next().await, msg!["hello"]);
     let died = other.ask(json!(["mon", inbox.id.as_str()]), "died").await;
     assert_eq!(died[3], "no known address");
-    // It reaches the other, who can answer then.
+    // A message to the other node connects the two, so that the other can answer.
     let far = PortId::parse(&other.inbox().await).unwrap();
     snd!(node, far, "hello");
     other.expect("got").await;

@@ -143,7 +143,8 @@ async fn a_perl_slave_that_misses_the_restart_of_its_master() {
     perl.until_family("new", &json!({})).await;
 }
 
-/// A slave of a Perl global that knows nobody else, and a watcher at a Rust global that is patient with lost ones.
+/// A slave that knows no other node than its master, a Perl global, and a watcher at a Rust global that is patient with
+/// lost nodes.
 async fn at_both(patience: Duration) -> (Node, Perl, Perl, Perl) {
     let node = rust().connect_interval(patience).start().await.unwrap();
     let perl = Perl::global_at("perl", &aemp_tests::free_address(), &node.listeners()).await;

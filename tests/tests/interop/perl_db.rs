@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{common::PATIENCE, perl::Perl};
 
-/// How long something may be asked again and again.
+/// The end of the time in which a question is repeated.
 struct Limit(tokio::time::Instant);
 
 impl Limit {
@@ -58,8 +58,8 @@ impl Perl {
         self.order(&json!(["db_mon", label, family]));
     }
 
-    /// Waits until a watch has been told that its family holds just that; what it was told until then. On a global node the
-    /// reference tells only what has changed, so this is for others.
+    /// Waits until a watch reports that its family has exactly this content. Returns all reports until then. On a
+    /// global node the reference reports only changes, so this is for other nodes.
     pub(crate) async fn until_told(&mut self, label: &str, expected: &Json) -> Vec<Json> {
         let mut states = Vec::new();
         while states.last() != Some(expected) {

@@ -7,7 +7,7 @@ use crate::node;
 /// A service somewhere.
 #[protocol]
 pub trait Shelf {
-    /// How many there are.
+    /// The number of them.
     fn count(&self) -> i64;
 
     /// Puts something there.

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 /// The secret of all nodes of the tests.
 pub(crate) const SECRET: &str = "between friends";
 
-/// How long anything may take before a test gives it up: much longer than it ever does.
+/// The time after which a test gives up: much longer than anything ever takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for a future that must be ready soon.
@@ -27,7 +27,7 @@ pub(crate) async fn until(mut done: impl FnMut() -> bool) {
     soon(polled).await;
 }
 
-/// Monitors a port at once; the reason that it dies with.
+/// Monitors a port at once. Returns a future of the reason of its death.
 pub(crate) fn watch(node: &Node, port: &PortId) -> impl Future<Output = Reason> + use<> {
     let (tell, told) = oneshot::channel();
     node.mon(port, move |reason| drop(tell.send(reason.clone())))

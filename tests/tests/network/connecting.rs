@@ -165,7 +165,7 @@ async fn unreachable_nodes_are_reported() {
     assert_eq!(a.port_count(), 0);
 }
 
-/// Nothing that was sent before the monitor fired arrives; what is sent afterwards does.
+/// Messages from before the monitor fired do not arrive, and later ones do.
 #[tokio::test]
 async fn lost_messages_are_not_sent_again() {
     let a = start(listening("a")).await;

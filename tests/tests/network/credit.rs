@@ -55,7 +55,7 @@ impl Held {
         }
     }
 
-    /// How many messages have come that are not handled: one may be in hand.
+    /// The number of messages that have arrived and are not handled yet, with the one that may be in hand.
     fn waiting(&self) -> usize {
         self.port.queue_len().unwrap() + 1
     }

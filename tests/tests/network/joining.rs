@@ -26,7 +26,7 @@ async fn unreached(node: &Node) -> String {
 
 #[tokio::test]
 async fn a_node_has_joined_when_it_is_connected() {
-    // The first has nobody to look for.
+    // The first has no seeds to look for.
     let first = start(listening("first")).await;
     soon(first.joined()).await.unwrap();
     let node = start(

@@ -104,7 +104,7 @@ impl Logs {
         lines.into_iter().find(|(_, line)| line.contains(text))
     }
 
-    /// How many lines contain `text`.
+    /// The number of lines that contain `text`.
     pub(crate) fn count(&self, text: &str) -> usize {
         let lines = self.lines();
         lines.iter().filter(|(_, line)| line.contains(text)).count()

@@ -55,7 +55,7 @@ impl Proxy {
         self.shared.dead.send_replace(true);
     }
 
-    /// How many connections go through it.
+    /// The number of connections that go through it.
     pub(crate) fn open(&self) -> usize {
         self.shared.open.load(Ordering::Relaxed)
     }

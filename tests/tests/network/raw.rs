@@ -126,7 +126,7 @@ impl Raw {
         read.is_ok_and(|count| count > 0)
     }
 
-    /// Reads what is left until the node closes; what it was.
+    /// Reads until the node closes the connection. Returns the octets that had not been read.
     pub(crate) async fn closed(mut self) -> String {
         let reading = async { while self.read().await {} };
         soon(reading).await;

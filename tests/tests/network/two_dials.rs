@@ -23,7 +23,7 @@ fn count(node: &Node) -> (NodesMonitor, Arc<AtomicUsize>) {
     (observer, count)
 }
 
-/// Both send at once, each knowing the other's address: nothing that is sent is lost, and nobody goes down.
+/// Both send at once, each knowing the other's address: no message is lost, and neither node is reported as down.
 async fn both_send(round: usize) {
     let (a, b) = (start(listening("a")).await, start(listening("b")).await);
     let (to_a, to_b) = (Proxy::to(address(&a)).await, Proxy::to(address(&b)).await);

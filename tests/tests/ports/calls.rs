@@ -196,7 +196,7 @@ fn of_untyped_ports() {
                 Some("ignore") => cx.node().kil(&reply, "killed instead"),
                 _ => return Err("unknown"),
             }
-            // The first answer counts, the second reaches nobody.
+            // The first answer counts, the second has no receiver.
             snd!(cx, reply, 43);
             Ok(())
         });

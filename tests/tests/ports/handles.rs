@@ -1,4 +1,5 @@
-//! Handles as values: equal, ordered, hashed and shown; calls whose answer nobody wants; lists of handlers and of reply ports.
+//! Handles as values: equal, ordered, hashed and shown; calls whose answer is not wanted; lists of handlers
+//! and of reply ports.
 
 use std::collections::{BTreeSet, HashSet};
 

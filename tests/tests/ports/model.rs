@@ -96,8 +96,7 @@ struct Class {
     journal: Journal,
     /// The messages in the order in which they were sent; true for those whose handlers wait.
     sent: Vec<(u32, bool)>,
-    /// How much of `sent` must be handled: what came before the first kill. `None` while nobody has
-    /// killed it.
+    /// The number of messages in `sent` that must be handled: those from before the first kill. `None` before a kill.
     until_kill: Option<usize>,
 }
 

@@ -50,7 +50,7 @@ impl Mouth {
     }
 }
 
-/// Ports that send to one, in bursts: what each of them sends arrives in order, and all of it.
+/// Ports send to one port in bursts: all messages of each sender arrive, in order.
 async fn ports_to_one(bursts: &[(usize, usize)], senders: usize) {
     let node = node();
     let (tell, mut told) = unbounded_channel();

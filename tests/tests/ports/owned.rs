@@ -101,7 +101,7 @@ fn a_port_ends_with_its_last_handle_after_what_is_queued() {
 }
 
 #[test]
-fn a_port_that_nobody_takes_ends_at_once() {
+fn an_owned_port_without_a_holder_ends_at_once() {
     on_both(|| async {
         let node = node();
         let (cart, _) = cart(&node);

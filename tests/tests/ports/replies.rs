@@ -33,7 +33,7 @@ impl Keeper {
         self.kept.iter().filter(|reply| reply.is_wanted()).count()
     }
 
-    /// Tells when nobody waits for the first answer any more.
+    /// Reports when the first caller has stopped waiting.
     #[rcv]
     fn watch(&mut self, cx: &mut Cx<'_>, tell: Local<oneshot::Sender<()>>) {
         let mut reply = self.kept.remove(0);

@@ -279,7 +279,7 @@ impl Stream for Endless {
     }
 }
 
-/// An answer that nobody takes is dropped, and its stream with it.
+/// An answer that the caller does not take is dropped, and its stream with it.
 #[test]
 fn a_caller_that_has_left_cancels_the_stream() {
     on_both(async || {

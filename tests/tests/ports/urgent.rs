@@ -157,7 +157,7 @@ fn others_are_not_starved() {
 
 /// A port that floods itself has the same bound, over all its turns.
 #[test]
-fn a_chain_of_urgent_messages_starves_nobody() {
+fn a_chain_of_urgent_messages_does_not_starve_others() {
     on_both(async || {
         let (port, pump) = busy(&node()).await;
         port.repeat(10_000);

@@ -1,4 +1,4 @@
-//! Calls that nobody waits for any more, and handlers that are not begun for them.
+//! Calls whose callers wait no more, and handlers that are not begun for them.
 
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 

@@ -47,7 +47,7 @@ impl Child {
         child
     }
 
-    /// Waits until it prints a line that begins so; what follows.
+    /// Waits until it prints a line with this beginning. Returns the rest of the line.
     pub(crate) fn expect(&self, start: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);

@@ -7,10 +7,10 @@ use std::{
 
 use crate::member::{Member, Seen};
 
-/// How soon members notice that one is silent. Those that are killed are noticed at once.
+/// The `monitor_timeout` of the members, in milliseconds. A member that is killed is noticed at once.
 const TIMEOUT: &str = "3000";
 
-/// How long the network may take until all is well again: a silence that is noticed, the longest wait of a seed,
+/// The time in which the network must have recovered: a silence that is noticed, the longest wait of a seed,
 /// the time for which deletions are held back; and as much again for a machine that is busy.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(40);
 
@@ -26,7 +26,7 @@ pub(crate) type Place = (Option<String>, String);
 pub(crate) struct Cluster {
     places: BTreeMap<&'static str, Place>,
     members: BTreeMap<&'static str, Member>,
-    /// The addresses of the global nodes, which are everybody's seeds.
+    /// The addresses of the global nodes, which are the seeds of all members.
     seeds: Vec<String>,
     /// The groups of members that see each other.
     sides: Vec<BTreeSet<&'static str>>,

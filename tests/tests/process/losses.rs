@@ -52,7 +52,7 @@ async fn a_process_that_ends_in_good_order() {
     assert_eq!(node_death.await.to_string(), GONE[0]);
 }
 
-/// Stops the process; how long it takes until its monitor fires.
+/// Stops the process. Returns the time until its monitor fires.
 async fn stopped(busy: bool) -> Duration {
     let (here, there) = pair().await;
     let port = here.spawn("there", "Test::counter", args![1]);

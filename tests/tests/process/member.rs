@@ -39,7 +39,7 @@ impl Member {
         }
     }
 
-    /// Gives an order; what comes behind the first word of the answer.
+    /// Gives an order. Returns the answer without its first word.
     fn ask(&mut self, order: &str, answer: &str, deadline: Instant) -> Result<String, String> {
         self.child.order(order);
         loop {
@@ -61,7 +61,8 @@ impl Member {
         role.strip_prefix("slave ").map(Into::into)
     }
 
-    /// True if its watch, a query, the pool and calls show exactly the expected members; what is wrong otherwise.
+    /// Checks that its watch, a query, the pool and calls show exactly the expected members. The error describes the
+    /// first difference.
     pub(crate) fn check(&mut self, expected: &Seen, deadline: Instant) -> Result<(), String> {
         let asked = pairs(&self.ask("ask", "asked", deadline)?)?;
         same("a query", &asked, expected)?;

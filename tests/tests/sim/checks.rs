@@ -119,7 +119,7 @@ impl Checks {
         Ok(())
     }
 
-    /// A node's life ends without warning: nobody is left to be told anything.
+    /// A node has ended without warning, so none of its monitors and watches will report any more.
     pub(crate) fn crashed(&mut self, world: &mut World, member: Member) -> Result<(), String> {
         self.observe(world)?;
         self.monitors.retain(|(at, _), _| *at != member);

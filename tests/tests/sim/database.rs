@@ -15,7 +15,7 @@ use aemp_proto::global::{Answer, Query, QueryId, WatchId, Watched};
 pub(crate) const FAMILIES: [&str; 3] = ["workers", "services", "colours"];
 /// These and those that the nodes themselves use.
 const ALL_FAMILIES: [&str; 5] = ["workers", "services", "colours", "'l", "'g"];
-/// How long a query may take when all is well.
+/// The longest time of a query without faults.
 const ANSWER: Duration = Duration::from_secs(3);
 
 type Contents = BTreeMap<String, Value>;
@@ -139,7 +139,7 @@ impl Database {
         asked
     }
 
-    /// How long to wait for the answers.
+    /// The time to wait for the answers.
     pub(crate) fn patience() -> Duration {
         ANSWER
     }

@@ -7,22 +7,22 @@ use proptest::{collection::vec, prelude::*};
 /// A schedule: a network, its nodes, and what befalls them.
 #[derive(Clone)]
 pub(crate) struct Plan {
-    /// Of all chance in the world.
+    /// The seed of all random numbers of the world.
     pub(crate) seed: u64,
     pub(crate) nodes: usize,
-    /// How many of them are seeds of all.
+    /// The number of nodes that are seeds of all.
     pub(crate) seeds: usize,
-    /// How many of the others accept no connections: the last ones.
+    /// The number of other nodes that accept no connections: the last ones.
     pub(crate) private: usize,
     /// The longest latency in milliseconds.
     pub(crate) latency: u64,
-    /// How often a write cuts its connection, in thousandths.
+    /// The chance that a write cuts its connection, in thousandths.
     pub(crate) cuts: u32,
-    /// How often a connection is refused or never answered, in hundredths each.
+    /// The chances that a connection is refused, and that it is never answered, in hundredths each.
     pub(crate) lost_dials: u32,
-    /// How many bytes fit into a connection.
+    /// The number of bytes that fit into a connection.
     pub(crate) window: usize,
-    /// How much may be queued for a node.
+    /// The largest queue for a node, in bytes.
     pub(crate) queue: usize,
     pub(crate) steps: Vec<Step>,
 }

@@ -18,7 +18,7 @@ const MONITOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// When all is well again for so long, everything must be in order.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// How long it may take to find a node and to send it something, if all is well.
+/// The longest time to find a node and to send it a message, without faults.
 const FOUND: Duration = Duration::from_secs(5);
 
 /// A world that a schedule happens to.
@@ -41,7 +41,7 @@ struct Talk {
     every: Duration,
 }
 
-/// Carries a schedule out; what went wrong, if anything.
+/// Carries out a schedule. The error describes the first fault.
 pub(crate) fn run(plan: &Plan, traced: bool) -> Result<(), String> {
     let mut run = Run::new(plan);
     run.checks.traced = traced;
@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
         world.network().set_conditions(bad(plan));
         world.set_fire_delay(Duration::from_millis(300));
         for index in 0..plan.nodes {
-            // A host that is not there yet is refused in another way than one on which nobody listens.
+            // A host that is not there yet refuses in another way than one without a listener.
             world.network().add_host(&format!("n{index}"));
         }
         let members = (0..plan.nodes).map(|index| world.add(setup(plan, index)));

@@ -11,7 +11,7 @@ use std::{
 
 use aemp::{Args, Cx, Node};
 
-/// As many packets as fit into the sockets' buffers, which nobody reads meanwhile: whole ones, and perhaps the beginning of one more.
+/// Writes packets until the sockets' buffers, which are not read meanwhile, are full. The last one may be incomplete.
 fn fill(stream: &mut TcpStream, packet: &str) -> u64 {
     stream.set_nonblocking(true).expect("it can be");
     let batch = packet.repeat(1000);
@@ -48,7 +48,7 @@ async fn a_flood_takes_turns_with_other_tasks() {
     let packets = fill(&mut stream, &format!(r#"["{name}","hello"]"#));
     let (mut delivered, mut longest) = (0, 0);
     while seen.load(Ordering::Relaxed) < packets {
-        // How many have come while nobody else had a turn.
+        // The number of packets that have arrived since this task last had a turn.
         let queued = port.queue_len().expect("the port lives") as u64;
         let now = seen.load(Ordering::Relaxed) + queued;
         longest = longest.max(now.saturating_sub(delivered));

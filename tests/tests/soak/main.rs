@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 
 use aemp_tests::soak::{Plan, SCENARIOS, conduct, raise_descriptor_limit};
 
-/// How many scenarios are played at once: what takes time is mostly to wait.
+/// The number of scenarios that are played at once. Most of their time is spent waiting.
 const AT_ONCE: usize = 3;
 
 #[test]

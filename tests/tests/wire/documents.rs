@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The crates that are published: what they cite has to be in their packages.
+/// The crates that are published. The documents that they cite have to be in their packages.
 const PUBLISHED: [&str; 5] = [
     "aemp",
     "aemp-cli",

@@ -24,7 +24,7 @@ use aemp_tests::transcript::{self, Transcript};
 /// The recordings that are played here.
 pub(crate) const SCENARIOS: &[&str] = &["log_catcher", "log_catcher_cbor"];
 
-/// How long anything may take before a test gives it up.
+/// The time after which a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Plays a scenario once for each of its nodes.

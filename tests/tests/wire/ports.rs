@@ -19,7 +19,7 @@ use crate::replay::story::{
 };
 use aemp_tests::transcript::{self, Transcript};
 
-/// How long anything may take before a test gives it up.
+/// The time after which a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn soon<F: Future>(place: &str, future: F) -> F::Output {

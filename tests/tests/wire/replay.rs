@@ -57,7 +57,7 @@ struct Replay<'a> {
     /// The nodes whose processes have been killed. Packets to them depend on when the sender notices.
     dead: BTreeSet<String>,
     step: String,
-    /// How many packets had been sent when the step began.
+    /// The number of packets that had been sent when the step began.
     before: usize,
 }
 

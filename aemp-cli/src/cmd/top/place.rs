@@ -36,7 +36,7 @@ impl Place {
     pub(super) fn table(&self, network: &Network) -> Table {
         let mut table = rows::table(network, self.tab, self.scope.as_deref());
         table.filter(&self.filter);
-        // The order of a tree shows what is below what.
+        // The order of a tree shows the parent of each row.
         if self.tab != Tab::Tree || self.order.column > 0 {
             table.sort(self.order);
         }

@@ -565,7 +565,7 @@ fn a_slow_greeting_is_not_waited_for() {
 }
 
 #[test]
-fn a_dial_that_nobody_answers_ends() {
+fn a_dial_without_an_answer_ends() {
     let mut net = Net::seed();
     net.todo();
     let told = "seed not reached: s:1 disconnected - Connection timed out.";

@@ -27,9 +27,9 @@ use aemp_proto::{
     request::{RELAY, RELAYED},
 };
 
-/// So many entries of the database are taken at a time, and then others may work with the mesh.
+/// The number of entries of the database that the mesh takes at a time, before other connections may use it.
 const ENTRIES: usize = 2048;
-/// How long they may do so before the next are taken. A lock that is taken again at once is not let go of.
+/// The pause for other connections between two pieces. A lock that is taken again at once is never free for them.
 const BREATH: Duration = Duration::from_micros(100);
 
 type Permit = Result<OwnedSemaphorePermit, AcquireError>;
@@ -52,7 +52,7 @@ pub(super) enum Large {
     Grows(JoinHandle<Vec<u8>>),
 }
 
-/// How it goes on.
+/// The next step with a large packet.
 pub(super) enum Step {
     /// The packet has its turn.
     Turn(OwnedSemaphorePermit),

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_address_that_refuses_keeps_nobody_from_the_next() {
+    async fn an_address_that_refuses_does_not_hold_up_the_next() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
         let bad = {
@@ -97,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     #[cfg(target_os = "linux")]
-    async fn an_address_that_answers_nothing_keeps_nobody_from_the_next() {
+    async fn an_address_that_answers_nothing_does_not_hold_up_the_next() {
         let (swallows, _kept) = swallowing().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();

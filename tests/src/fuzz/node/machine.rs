@@ -18,7 +18,7 @@ use aemp_proto::{
 
 use super::model::Model;
 
-/// How many ends others may have open at one time.
+/// The number of connections that other nodes may have open at one time.
 const MOST_CONNECTIONS: usize = 8;
 /// How often something may be due while time stands still.
 const MOST_AT_ONCE: usize = 1000;
@@ -27,7 +27,7 @@ const MONITOR_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Machine {
     pub(super) now: Time,
     pub(super) mesh: Mesh<PeerMap>,
-    /// How many packets have been delivered.
+    /// The number of packets that have been delivered.
     pub(super) accepted: usize,
     pub(super) conns: BTreeMap<ConnId, Conn>,
     pub(super) firing: VecDeque<(NodeId, Vec<MonitorId>)>,

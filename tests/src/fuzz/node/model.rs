@@ -111,7 +111,8 @@ impl Model {
         assert_eq!(self.up, up);
     }
 
-    /// On a global node, which is told by nobody, watches end up knowing what it holds; deletions may be doubted for a time.
+    /// On a global node, which has no master, each watch has the node's entries in the end. Deletions may be held back
+    /// for a time.
     fn watches_agree(&self, mesh: &Mesh<PeerMap>) {
         if *mesh.role() == Role::Global {
             for Told { family, entries } in self.watches.values() {

@@ -7,9 +7,9 @@ use aemp_codec::{Format, Value};
 use super::{Seeds, packets, signature};
 use crate::transcript::Transcript;
 
-/// How many packets a script has at most.
+/// The largest number of packets in a script.
 const MOST_PACKETS: usize = 20;
-/// How many packets of a kind there are in all of them.
+/// The largest number of packets of one kind in all scripts together.
 const MOST_OF_A_KIND: u32 = 3;
 
 /// The actions of the own node and the events of the network between packets, by turns.

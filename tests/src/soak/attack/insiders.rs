@@ -44,7 +44,7 @@ fn target_seed(target: &Target) -> u64 {
     target.done.load(std::sync::atomic::Ordering::Relaxed)
 }
 
-/// Packets that say nothing that anybody could do.
+/// Packets without a request that a node could carry out.
 pub(super) async fn nonsense(target: Target, number: u32) -> io::Result<()> {
     let mut write = Peer::login(&target, origin(number)).await?.listen();
     let mut noise = Noise(u64::from(number));
@@ -183,7 +183,7 @@ pub(super) async fn database(target: Target, number: u32) -> io::Result<()> {
     .await
 }
 
-/// Relays to nodes that nobody has ever heard of.
+/// Relays to nodes that do not exist.
 pub(super) async fn relays(target: Target, number: u32) -> io::Result<()> {
     let peer = Peer::login(&target, origin(number)).await?;
     let id = peer.id.clone();

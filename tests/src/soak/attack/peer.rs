@@ -17,7 +17,7 @@ use tokio::{
 use super::{Target, fresh_id};
 use crate::soak::SECRET;
 
-/// How long the victim may take to answer anything before the attacker tries again.
+/// The time that the victim has for an answer before the attacker tries again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Connects from that address.

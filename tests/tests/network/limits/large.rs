@@ -102,8 +102,8 @@ async fn while_a_large_packet_is_read_others_are_heard() {
     soon(a.stop()).await;
 }
 
-/// The node has one worker, which goes on with everybody else; and another large message does not wait for ever for a handler that
-/// does not return.
+/// The node has one worker, which goes on with all other peers. Another large message does not wait for ever for a
+/// handler that does not return.
 #[tokio::test]
 async fn while_a_large_message_is_handled_others_are_served() {
     let scene = Scene::new(|node| node).await;

@@ -134,7 +134,7 @@ async fn a_third_node_that_takes_too_little() {
     assert_eq!(slow_is_lost.await.kind(), "transport_error");
 }
 
-/// Nodes that nobody knows are looked for, and forgotten.
+/// Unknown nodes are looked for, and forgotten.
 #[tokio::test]
 async fn relays_to_nowhere() {
     let scene = Scene::new(|node| node.max_requests_per_second(2000)).await;

@@ -289,7 +289,7 @@ impl Catch {
     }
 }
 
-/// A peer that sends a stream to a handler; the call of the handler.
+/// A peer that sends a stream to a handler, and the call of the handler.
 fn sending(node: &Node, desk: &DeskRef, window: usize) -> (Peer, impl Future<Output = Args>) {
     let peer = Peer::new(node);
     let call = cal!(node, desk, "take", peer.id.as_str(), window);

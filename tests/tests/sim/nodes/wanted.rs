@@ -1,4 +1,5 @@
-//! Calls over nodes that nobody waits for any more: the deadline travels with the call, and so does the caller's leave.
+//! Calls over nodes whose callers wait no more: the deadline travels with the call, and so does the notice that a
+//! caller has left.
 
 use std::time::Duration;
 

@@ -48,7 +48,7 @@ impl Middle {
         &self.address
     }
 
-    /// How many proofs it has read within TLS and passed on.
+    /// The number of proofs that it has read within TLS and passed on.
     pub(super) fn proofs(&self) -> usize {
         self.proofs.load(Ordering::Relaxed)
     }

@@ -31,7 +31,7 @@ pub(super) struct Stage {
     socket: Option<Socket>,
     /// The names of ports that this node has chosen itself, by the recorded ones.
     names: BTreeMap<String, String>,
-    /// The ports that the other has spoken to: what becomes of them is not for us to do.
+    /// The ports that the other node has sent something to. It may have killed them, so `die` leaves them alone.
     touched: Vec<String>,
     guards: BTreeMap<String, [Monitor; 2]>,
     fired: UnboundedReceiver<(String, Reason)>,

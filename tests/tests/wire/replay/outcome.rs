@@ -58,7 +58,7 @@ fn callbacks(transcript: &Transcript, subject: &Subject) {
     }
     let given: Vec<_> = subject.answers.iter().map(sorted).collect();
     assert_eq!(given, answers, "{name}: {id}");
-    // Those without a label are of services, which tell nobody.
+    // Entries without a label belong to services, which report to no callback.
     let told = subject.watches.values();
     for watching in told.filter(|watching| !watching.label.is_empty()) {
         let states = watching.states.iter().map(|state| serde_json::json!(state));

@@ -9,7 +9,7 @@ use aemp_tests::transcript::Transcript;
 /// When something was done.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum When {
-    /// Before the node connected to anybody.
+    /// Before the first connection of the node.
     Start,
     /// Where the recorded node sends a packet that begins like that, if only times are recorded.
     Before(String),

@@ -27,7 +27,7 @@ pub(crate) struct Subject {
     pub(crate) id: String,
     mesh: Mesh<PeerMap>,
     now: Time,
-    /// Attempts to connect that nobody has answered.
+    /// Attempts to connect that have not been answered.
     dials: VecDeque<(ConnId, String)>,
     /// The connections by their recorded numbers; of a connection to itself, a node has both ends.
     conns: BTreeMap<u64, Vec<ConnId>>,

@@ -15,7 +15,7 @@ pub(crate) struct View {
     pub(crate) global: bool,
     /// True if the other is its master.
     pub(crate) slave: bool,
-    /// The entries that it has set, or that its slaves have: what the other holds for it.
+    /// The entries that it or its slaves have set, as far as the other has been told.
     pub(crate) shard: BTreeMap<String, Family>,
     /// The families that it watches at the other.
     pub(crate) watched: BTreeSet<String>,
@@ -33,7 +33,7 @@ pub(crate) struct View {
     pub(crate) replies: Vec<Json>,
     /// Everything else, in order.
     pub(crate) others: Vec<Json>,
-    /// How many packets there were.
+    /// The number of packets.
     pub(crate) packets: usize,
 }
 

@@ -17,8 +17,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 impl LinkTask<'_> {
     /// Writes queued bytes, as far as the socket takes them.
     ///
-    /// A socket that takes whatever senders queue is left alone after a while: what has arrived is read, and the tasks
-    /// that wait for it run.
+    /// A socket that takes bytes as fast as senders queue them is left alone after a while, so that packets that have
+    /// arrived are read, and the tasks that wait for them run.
     pub(super) fn write(&mut self) -> Result<(), String> {
         let mut total = 0;
         loop {
