@@ -251,7 +251,7 @@ impl Mailbox {
 
     /// Keeps the span until the next poll.
     pub(super) fn keep_span(&self, span: Task) {
-        // What it replaces is dropped when the lock is free, as a span is foreign code.
+        // The span before is dropped when the lock is free, because it is foreign code.
         let _before = mem::replace(&mut self.lock().span, span);
     }
 
