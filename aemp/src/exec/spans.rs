@@ -35,7 +35,7 @@ mod wire;
 #[cfg(feature = "trace")]
 pub(crate) use self::{
     event::{connected, disconnected, killed, killed_far, monitor_fired, restarted},
-    live::{Handler, Task, adopt, take_over},
+    live::{Task, adopt, handle, take_over},
     note::{Noting, arrived, arriving, calling, is_traced, sent},
     now::{Carried, Hidden, Tracing, current},
     wire::{from_peer, to_send},
