@@ -1,7 +1,7 @@
 //! OpenTelemetry traces of [`aemp`]: a span for each handled message, over ports and nodes.
 //!
-//! [`tracer`] makes a tracer of a node from one of OpenTelemetry. Whatever the program exports spans with, and the sampler of
-//! its provider, count for the handlers of the node as well.
+//! [`tracer`] makes a tracer of a node from one of OpenTelemetry. The exporters and the sampler of the program's provider
+//! count for the handlers of the node as well.
 //!
 //! ```
 //! use aemp::{Node, port};

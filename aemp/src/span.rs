@@ -49,7 +49,7 @@
 //! tracer would mix the nodes of one process, which tests and simulations have.
 //!
 //! Dangers: a tracer is foreign code. It is called through `guard`, without a lock of ours, and where foreign code may run
-//! anyway. What it sends is not traced, because an exporter that uses ports would otherwise trace itself for ever.
+//! anyway. Its messages are not traced, because an exporter that uses ports would otherwise trace itself for ever.
 
 mod context;
 mod event;

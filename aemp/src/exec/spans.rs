@@ -15,7 +15,7 @@
 //! Alternatives: a context in each message type would change the messages of all programs. A packet of its own before the
 //! message needs a state between two packets, on both sides.
 //!
-//! Dangers: the thread's present must never be borrowed while a tracer runs. What a tracer sends is not traced (`now`).
+//! Dangers: the thread's present must never be borrowed while a tracer runs. The messages of a tracer are not traced (`now`).
 //! Left out: timers and tasks that a handler starts, because a timer that starts itself again would make one trace without
 //! an end; `Cx::then` alone keeps the context, and `SpanContext::scope` does for other code.
 //!
@@ -35,7 +35,7 @@ mod wire;
 #[cfg(feature = "trace")]
 pub(crate) use self::{
     event::{connected, disconnected, killed, killed_far, monitor_fired, restarted},
-    live::{Handler, Task, adopt, take_over},
+    live::{Task, adopt, handle, take_over},
     note::{Noting, arrived, arriving, calling, is_traced, sent},
     now::{Carried, Hidden, Tracing, current},
     wire::{from_peer, to_send},

@@ -92,19 +92,11 @@ impl<M: Message> Code<M> {
                 Ok(Self::Message(Some(from.0), from.1, Noting::default()))
             }
             #[cfg(feature = "trace")]
-            Envelope::Noted(noted) => Self::of_noted::<P>(*noted),
+            Envelope::Noted(noted) if P::waits(&noted.message) => {
+                let noted = *noted;
+                Ok(Self::Message(noted.from, noted.message, noted.noting))
+            }
             other => Err(other),
-        }
-    }
-
-    #[cfg(feature = "trace")]
-    fn of_noted<P: Port<Msg = M>>(
-        (noting, envelope): (Noting, Envelope<M>),
-    ) -> Result<Self, Envelope<M>> {
-        match Self::of::<P>(envelope) {
-            Ok(Self::Message(origin, message, _)) => Ok(Self::Message(origin, message, noting)),
-            Ok(other) => Ok(other),
-            Err(envelope) => Err(envelope.noted(noting)),
         }
     }
 

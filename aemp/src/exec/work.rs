@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
+#[cfg(feature = "trace")]
+use super::spans;
 use super::{
     current,
     drainer::{self, Turn},
@@ -10,7 +12,6 @@ use super::{
     pace::{self, CLOSURE},
     scheduler,
     slice::LARGE,
-    spans,
     waiting::{self, Code},
 };
 use crate::{
@@ -128,8 +129,6 @@ fn handle_batch<P: Port>(
             Ok(code) => return Batch::Waits(code),
             Err(envelope) => envelope,
         };
-        let (noting, envelope) = envelope.open();
-        let span = spans::Handler::begin(cell, noting, handler, &envelope);
         let learns =
             began.is_some() || !timeless && pace::is_unknown(cell.pace(), P::record(), handler);
         let weight = tally.begin(handler, learns);
@@ -150,10 +149,12 @@ fn handle_batch<P: Port>(
             Envelope::Stop => return Batch::Stopped,
             Envelope::Unread(_) => unreachable!("it has just been read"),
             #[cfg(feature = "trace")]
-            Envelope::Noted(_) => unreachable!("its note has just been taken"),
+            Envelope::Noted(noted) => spans::handle(cell, state, &mut cx, *noted, handler),
         };
-        let killed = cx.take_ended().or_else(current::take_killed);
-        if let Some(reason) = span.end(killed.or_else(|| done.err())) {
+        if let Some(reason) = cx.take_ended().or_else(current::take_killed) {
+            return Batch::Died(reason);
+        }
+        if let Err(reason) = done {
             return Batch::Died(reason);
         }
         if let Some(began) = began {

@@ -151,7 +151,7 @@ impl Peer {
         self.connected.load(Ordering::Relaxed)
     }
 
-    /// Records that the node is up. Returns whether it has been before.
+    /// Records that the node is up. Returns true if it has been up before.
     pub(crate) fn meet(&self) -> bool {
         self.met.swap(true, Ordering::Relaxed)
     }

@@ -44,13 +44,22 @@ pub(crate) enum Envelope<M> {
     Unread(Box<UnreadMessage>),
     /// A message with a note for its span.
     #[cfg(feature = "trace")]
-    Noted(Box<(Noting, Self)>),
+    Noted(Box<Noted<M>>),
     Job(Box<Job>),
     /// Code of the port that has its state.
     Act(Box<Act>),
     Kill(Reason),
     /// A normal end, after the handlers that run beside the port.
     Stop,
+}
+
+/// A message with a note for its span.
+#[cfg(feature = "trace")]
+pub(crate) struct Noted<M> {
+    pub(crate) noting: Noting,
+    /// The node that has sent it, as of [`Envelope::From`].
+    pub(crate) from: Option<NodeId>,
+    pub(crate) message: M,
 }
 
 /// A message from another node that has not been decoded yet.
@@ -182,7 +191,7 @@ impl<M: Message> Envelope<M> {
             Self::User(message) => message.handler(),
             Self::From(from) => from.1.handler(),
             #[cfg(feature = "trace")]
-            Self::Noted(noted) => noted.1.handler(),
+            Self::Noted(noted) => noted.message.handler(),
             Self::Job(_) | Self::Act(_) | Self::Kill(_) | Self::Stop | Self::Unread(_) => CLOSURE,
         }
     }
@@ -193,19 +202,28 @@ impl<M: Message> Envelope<M> {
             Self::User(message) => Some(message),
             Self::From(from) => Some(&from.1),
             #[cfg(feature = "trace")]
-            Self::Noted(noted) => noted.1.message(),
+            Self::Noted(noted) => Some(&noted.message),
             _ => None,
         }
     }
 
-    /// Adds a note for the span.
+    /// Adds a note for the span to a message.
     #[cfg(feature = "trace")]
     #[inline]
     pub(crate) fn noted(self, noting: Noting) -> Self {
-        match noting.is_some() {
-            false => self,
-            true => Self::Noted(Box::new((noting, self))),
+        if !noting.is_some() {
+            return self;
         }
+        let (from, message) = match self {
+            Self::User(message) => (None, message),
+            Self::From(from) => (Some(from.0), from.1),
+            other => return other,
+        };
+        Self::Noted(Box::new(Noted {
+            noting,
+            from,
+            message,
+        }))
     }
 
     /// Without spans there are no notes.
@@ -213,16 +231,6 @@ impl<M: Message> Envelope<M> {
     #[inline]
     pub(crate) fn noted(self, _noting: Noting) -> Self {
         self
-    }
-
-    /// Takes the note away.
-    #[inline]
-    pub(crate) fn open(self) -> (Noting, Self) {
-        match self {
-            #[cfg(feature = "trace")]
-            Self::Noted(noted) => *noted,
-            other => (Noting::default(), other),
-        }
     }
 }
 

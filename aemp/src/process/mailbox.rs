@@ -249,9 +249,9 @@ impl Mailbox {
         mem::take(&mut self.lock().span)
     }
 
-    /// Keeps the span until the next poll. A span of a process that is over ends here.
+    /// Keeps the span until the next poll.
     pub(super) fn keep_span(&self, span: Task) {
-        // That of a poll of another thread, which has not happened, would be dropped outside of the lock.
+        // The span before is dropped when the lock is free, because it is foreign code.
         let _before = mem::replace(&mut self.lock().span, span);
     }
 

@@ -1,4 +1,4 @@
-//! Events: what happens within spans, and between them.
+//! Events: things that happen within spans, and between them.
 
 use aemp_codec::{NodeId, PortId};
 

@@ -11,7 +11,7 @@ use crate::Reason;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Way {
-    /// It was sent, and nobody waits for its handler. Its span is the root of a trace of its own, with a link to the span of
+    /// It was sent, and no caller waits. Its span is the root of a trace of its own, with a link to the span of
     /// the sender. A port that sends to itself would otherwise make one trace without an end.
     Sent,
     /// It was called. Its span is a child of the caller's.
@@ -55,6 +55,6 @@ pub enum End<'a> {
     Died(&'a Reason),
     /// It has panicked, and its port dies.
     Panicked,
-    /// It was dropped before its end, or has not begun: its port was killed, or nobody waits for the answer any more.
+    /// It was dropped before its end, or has not begun: its port was killed, or no caller waits any more.
     Dropped,
 }

@@ -1,4 +1,4 @@
-//! Contexts of spans on the wire: what nodes are sent, and what a peer may send.
+//! Contexts of spans on the wire: packets to nodes, and packets of odd peers.
 
 use aemp::{Args, Cx, Node, NodeId, PortId, cal, msg, port, snd, span::Way};
 use aemp_tests::recorder::{Record, Recorder};
@@ -183,7 +183,7 @@ async fn a_wrong_context_is_ignored() {
     assert!(port.queue_len().is_some());
 }
 
-/// A node without a tracer has offered nothing, and drops what it cannot have asked for.
+/// A node without a tracer has offered nothing, and drops a message that it cannot have asked for.
 #[tokio::test]
 async fn a_node_without_a_tracer_takes_no_contexts() {
     let node = start(listening("a")).await;

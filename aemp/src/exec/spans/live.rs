@@ -9,13 +9,13 @@ use super::{
     now::{Entered, Now, in_tracer, is_in_tracer, replace},
 };
 use crate::{
-    Reason,
+    Cx, Reason,
     exec::current,
     guard::Held,
     message::{Message, Port},
     port::{
         any::AnyPort,
-        cell::{Cell, Envelope},
+        cell::{Cell, Noted},
     },
     span::{End, Handling, Span, SpanContext},
 };
@@ -105,33 +105,42 @@ fn leave() -> Option<Box<Live>> {
     }
 }
 
+/// Handles a message with a plain handler, within its span. The thread must be running the port.
+#[cold]
+pub(crate) fn handle<P: Port>(
+    cell: &Arc<Cell<P>>,
+    state: &mut P,
+    cx: &mut Cx<'_>,
+    noted: Noted<P::Msg>,
+    number: u32,
+) -> Result<(), Reason> {
+    let Noted {
+        noting,
+        from,
+        message,
+    } = noted;
+    let span = Handler::begin(cell, noting, number, &message);
+    let (done, ended) = match &from {
+        None => (state.handle(cx, message), cx.take_ended()),
+        Some(node) => {
+            let mut cx = Cx::new(cell, Some(node));
+            (state.handle(&mut cx, message), cx.take_ended())
+        }
+    };
+    let killed = ended.or_else(current::take_killed);
+    let ended = killed.or_else(|| done.err());
+    span.end(ended).map_or(Ok(()), Err)
+}
+
 /// The span of a plain handler, while it runs. It is the present of the thread.
-pub(crate) struct Handler(bool);
+struct Handler(bool);
 
 impl Handler {
-    /// Begins the span of the handler of this message. The thread must be running the port.
-    #[inline]
-    pub(crate) fn begin<P: Port>(
-        cell: &Arc<Cell<P>>,
-        noting: Noting,
-        number: u32,
-        envelope: &Envelope<P::Msg>,
-    ) -> Self {
-        match noting.0 {
-            None => Self(false),
-            Some(note) => Self::begin_noted(cell, &note, number, envelope),
-        }
-    }
-
-    #[cold]
-    fn begin_noted<P: Port>(
-        cell: &Arc<Cell<P>>,
-        note: &Note,
-        number: u32,
-        envelope: &Envelope<P::Msg>,
-    ) -> Self {
-        let tag = envelope.message().and_then(Message::shown_tag);
-        let live = tag.and_then(|tag| Live::begin(cell, note, number, tag));
+    fn begin<P: Port>(cell: &Arc<Cell<P>>, noting: Noting, number: u32, message: &P::Msg) -> Self {
+        let (Some(note), Some(tag)) = (noting.0, message.shown_tag()) else {
+            return Self(false);
+        };
+        let live = Live::begin(cell, &note, number, tag);
         let begun = live.is_some();
         if let Some(live) = live {
             drop(replace(live.enter()));
@@ -140,17 +149,10 @@ impl Handler {
     }
 
     /// Ends it. Returns the reason to die with, which may be one of the tracer.
-    #[inline]
-    pub(crate) fn end(mut self, ended: Option<Reason>) -> Option<Reason> {
-        match mem::take(&mut self.0) {
-            false => ended,
-            true => Self::end_begun(ended),
-        }
-    }
-
-    #[cold]
-    fn end_begun(ended: Option<Reason>) -> Option<Reason> {
-        if let Some(mut live) = leave() {
+    fn end(mut self, ended: Option<Reason>) -> Option<Reason> {
+        if mem::take(&mut self.0)
+            && let Some(mut live) = leave()
+        {
             live.end(ended.as_ref().map_or(End::Returned, End::Died));
         }
         ended.or_else(current::take_killed)

@@ -9,10 +9,7 @@ use crate::{
     Node, Reason,
     message::Port,
     node::peer::Peer,
-    port::{
-        any::AnyPort,
-        cell::{Cell, Envelope},
-    },
+    port::{any::AnyPort, cell::Cell},
 };
 
 /// Stands for a value that lives as long as something lasts.
@@ -78,26 +75,6 @@ impl Carried {
     #[inline]
     pub(crate) fn run<R>(&self, run: impl FnOnce() -> R) -> R {
         run()
-    }
-}
-
-pub(crate) struct Handler;
-
-#[expect(clippy::unused_self, reason = "there are no spans")]
-impl Handler {
-    #[inline]
-    pub(crate) fn begin<P: Port>(
-        _cell: &Arc<Cell<P>>,
-        _noting: Noting,
-        _number: u32,
-        _envelope: &Envelope<P::Msg>,
-    ) -> Self {
-        Self
-    }
-
-    #[inline]
-    pub(crate) fn end(self, ended: Option<Reason>) -> Option<Reason> {
-        ended
     }
 }
 

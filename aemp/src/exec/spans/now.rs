@@ -79,7 +79,7 @@ pub(crate) fn current() -> Option<SpanContext> {
     })
 }
 
-/// True if this thread is calling a tracer. What it sends then is not traced.
+/// True if this thread is calling a tracer. Its messages are not traced then.
 pub(super) fn is_in_tracer() -> bool {
     IN_TRACER.get()
 }
@@ -96,7 +96,7 @@ pub(super) fn in_tracer<R>(call: impl FnOnce() -> R) -> Option<R> {
 /// While this value lives, the present before it is hidden.
 pub(crate) struct Hidden(Option<Box<Before>>);
 
-/// The present that is hidden, and what hides it from other libraries.
+/// The present that is hidden, and its cover for other libraries.
 struct Before(Now, Option<Entered>);
 
 impl Hidden {

@@ -77,7 +77,7 @@ impl Cx<'_> {
     /// future or `run` panics, or `run` returns an error, the port dies. When the port dies, the future is cancelled,
     /// and both are dropped. A call in it is cancelled as any dropped call.
     ///
-    /// With the feature `trace`, what the future and `run` send belongs to the span of the present handler.
+    /// With the feature `trace`, the messages of the future and of `run` belong to the span of the present handler.
     ///
     /// *Limits.* The future is a task of the runtime. The number of such tasks has no limit here. A port that drains
     /// ([`Handle::stop`](crate::Handle::stop)) does not wait for futures that are not ready.

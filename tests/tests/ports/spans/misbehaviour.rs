@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::*;
 
-/// Kills from each method are heard: of plain handlers and of async ones, whether they wait or not.
+/// Kills from each method are heard: of plain handlers, and of async ones with and without waits.
 #[tokio::test]
 async fn a_tracer_may_kill_the_port_that_it_traces() {
     for method in ["begin", "context", "enter", "leave", "end"] {

@@ -120,7 +120,7 @@ fn a_context_travels_with_calls_and_messages() {
     assert!(slow.took >= SECOND);
 }
 
-/// A node without a tracer offers nothing, so it gets what it would get without traces.
+/// A node without a tracer offers nothing, so it gets the packets of a network without traces.
 #[test]
 fn a_context_travels_only_between_nodes_with_tracers() {
     for traced in [[true, false], [false, true]] {
