@@ -20,7 +20,7 @@ impl Item {
 }
 
 /// The number of seconds that are measured.
-const SECONDS: u32 = 20;
+const SECONDS: u32 = 60;
 
 /// The processor time of this process, in seconds, on systems that report it.
 fn processor() -> f64 {

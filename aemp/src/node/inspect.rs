@@ -35,8 +35,8 @@
 //! [`allow`](crate::NodeBuilder::allow) lists the permitted functions and `inspect` is not among them, the answer is
 //! an error text. An answer is bounded: by default it lists at most [`MOST`] ports, connections or families, together
 //! with their number. A node counts its ports for one question at a time, and in small steps. An answer that took the node more than 10 ms is given
-//! out again until a hundred times that has passed. So inspections cost a node at most about a hundredth of a worker for each kind of
-//! question, and the answers of a node with a million ports may be some seconds old.
+//! out again until three hundred times that has passed. So inspections cost a node at most about a three-hundredth of a worker for each kind of
+//! question, and the answers of a node with a million ports may be half a minute old.
 
 mod activity;
 mod answer;

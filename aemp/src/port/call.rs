@@ -173,7 +173,8 @@ impl<M: Message, T: Send + 'static> Call<M, T> {
     fn send(&mut self, message: M) -> Result<(), CallError> {
         let handler = message.handler();
         let meter = &mut self.waiting.meter;
-        meter.begin(self.handle.node(), || match &self.handle.to {
+        let node = || self.handle.node();
+        meter.begin(node, || match &self.handle.to {
             To::Local(port) => Called::here(&**port, handler),
             To::Far(_) => Called::of::<M>(true, handler),
         });
@@ -284,7 +285,7 @@ impl<M: Message, T: Send + 'static> Future for Call<M, T> {
         loop {
             let answer = match this.waiting.slot.poll(task) {
                 Poll::Ready(Outcome::Answer(answer)) => {
-                    this.waiting.answered(this.handle.node());
+                    this.waiting.answered(|| this.handle.node());
                     return Poll::Ready(Ok(answer));
                 }
                 Poll::Ready(outcome) => match outcome.into_result() {
@@ -308,7 +309,8 @@ impl<M: Message, T> Unpin for Call<M, T> {}
 
 impl<M: Message, T> Drop for Call<M, T> {
     fn drop(&mut self) {
-        self.waiting.meter.end(self.handle.node(), CallEnd::Dropped);
+        let node = || self.handle.node();
+        self.waiting.meter.end(node, CallEnd::Dropped);
     }
 }
 

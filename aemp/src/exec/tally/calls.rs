@@ -8,6 +8,7 @@ use std::{
 use super::{
     CallEnd, SAMPLE,
     counts::{CallsCounts, here},
+    switch::is_any_on,
     types::{self, of_messages},
 };
 use crate::{Node, message::Message, port::any::AnyPort};
@@ -58,15 +59,19 @@ pub(crate) struct CallMeter(Option<Measured>);
 struct Measured {
     of: Called,
     began: Option<Instant>,
-    /// The number of calls for which the time stands.
-    weight: u64,
+    /// True if the time stands for [`SAMPLE`] calls.
+    sampled: bool,
 }
 
 impl CallMeter {
     /// The call is sent.
     #[inline]
-    pub(crate) fn begin(&mut self, node: &Node, called: impl FnOnce() -> Called) {
-        if node.scheduler().is_counting() {
+    pub(crate) fn begin<'a>(
+        &mut self,
+        node: impl FnOnce() -> &'a Node,
+        called: impl FnOnce() -> Called,
+    ) {
+        if is_any_on() && node().scheduler().is_counting() {
             self.0 = Some(Measured::begin(called()));
         }
     }
@@ -83,9 +88,9 @@ impl CallMeter {
 
     /// The call has ended. Does nothing if that is known already.
     #[inline]
-    pub(crate) fn end(&mut self, node: &Node, end: CallEnd) {
+    pub(crate) fn end<'a>(&mut self, node: impl FnOnce() -> &'a Node, end: CallEnd) {
         if let Some(measured) = self.0.take() {
-            measured.end(node, end);
+            measured.end(node(), end);
         }
     }
 }
@@ -97,16 +102,16 @@ impl Measured {
             return Self {
                 of,
                 began: Some(Instant::now()),
-                weight: 1,
+                sampled: false,
             };
         }
         let calls = CALLS.get().wrapping_add(1);
         CALLS.set(calls);
-        let is_sampled = calls.is_multiple_of(SAMPLE);
+        let sampled = calls.is_multiple_of(SAMPLE);
         Self {
             of,
-            began: is_sampled.then(Instant::now),
-            weight: if is_sampled { SAMPLE } else { 1 },
+            began: sampled.then(Instant::now),
+            sampled,
         }
     }
 
@@ -119,7 +124,8 @@ impl Measured {
             ..
         } = self.of;
         let place = usize::from(far);
-        let time = self.began.map(|began| (self.weight, began.elapsed()));
+        let weight = if self.sampled { SAMPLE } else { 1 };
+        let time = self.began.map(|began| (weight, began.elapsed()));
         here(
             node,
             |tallies| {

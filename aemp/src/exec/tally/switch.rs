@@ -5,7 +5,7 @@
 //! branch, and an observer needs nothing to be added to a program.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -15,6 +15,15 @@ use crate::lock::Lock;
 
 /// The time for which a node counts after a question.
 pub(super) const LINGER: Duration = Duration::from_secs(15);
+
+/// The number of nodes of this process that count. It is the first to be read, because it is nearer than a node.
+static ANY: AtomicUsize = AtomicUsize::new(0);
+
+/// True if a node of this process counts.
+#[inline]
+pub(super) fn is_any_on() -> bool {
+    cfg!(feature = "metrics") || ANY.load(Ordering::Relaxed) != 0
+}
 
 /// The switch of one node.
 #[derive(Default)]
@@ -34,7 +43,7 @@ pub(crate) enum Was {
 impl Switch {
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        cfg!(feature = "metrics") || self.on.load(Ordering::Relaxed)
+        cfg!(feature = "metrics") || is_any_on() && self.on.load(Ordering::Relaxed)
     }
 
     /// Turns it on for a while.
@@ -47,7 +56,7 @@ impl Switch {
         if until.replace(over).is_some() {
             return Was::On;
         }
-        self.on.store(true, Ordering::Relaxed);
+        self.set(true);
         Was::Off(over)
     }
 
@@ -58,8 +67,22 @@ impl Switch {
             return *until;
         }
         *until = None;
-        self.on.store(false, Ordering::Relaxed);
+        self.set(false);
         None
+    }
+
+    fn set(&self, on: bool) {
+        match (self.on.swap(on, Ordering::Relaxed), on) {
+            (false, true) => drop(ANY.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(ANY.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 

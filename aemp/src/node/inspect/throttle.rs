@@ -1,5 +1,6 @@
-//! Expensive answers are given out again until a hundred times their cost has passed. So observers cost a node at most a hundredth of
-//! a worker for each question, however many there are.
+//! Expensive answers are given out again until three hundred times their cost has passed. So observers cost a node at most a
+//! three-hundredth of a worker for each kind of question, however many there are. A page asks up to three of them, which
+//! makes a hundredth.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use crate::Node;
 /// An answer that costs less is made anew each time.
 const CHEAP: Duration = Duration::from_millis(10);
 /// The time for which an expensive answer is given out again, as a multiple of its cost.
-const PAUSE: u32 = 100;
+const PAUSE: u32 = 300;
 /// The number of questions whose answers are kept: observers ask a few, and others have no claim to more.
 const MOST: usize = 4;
 

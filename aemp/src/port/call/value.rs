@@ -80,7 +80,7 @@ impl ValueCall {
         }
         let far = self.to.peer().is_some();
         let meter = &mut self.waiting.meter;
-        meter.begin(&self.to.node, || Called::of::<UntypedMsg>(far, 0));
+        meter.begin(|| &self.to.node, || Called::of::<UntypedMsg>(far, 0));
         self.waiting.begin(&self.to.node)?;
         let slot = &self.waiting.slot;
         let monitor = CallMonitor::new(&self.to, slot);
@@ -129,7 +129,8 @@ impl Future for ValueCall {
 
 impl Drop for ValueCall {
     fn drop(&mut self) {
-        self.waiting.meter.end(&self.to.node, CallEnd::Dropped);
+        let node = || &self.to.node;
+        self.waiting.meter.end(node, CallEnd::Dropped);
     }
 }
 

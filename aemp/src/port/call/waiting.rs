@@ -71,7 +71,7 @@ impl<T> Waiting<T> {
 
     /// Cleans up after the answer has been taken.
     #[inline]
-    pub(super) fn answered(&mut self, node: &Node) {
+    pub(super) fn answered<'a>(&mut self, node: impl FnOnce() -> &'a Node) {
         self.meter.end(node, CallEnd::Answered);
         self.taken = true;
         if let Some(far) = self.far.take() {
@@ -85,7 +85,7 @@ impl<T> Waiting<T> {
         node: &Node,
         answer: Result<T, CallError>,
     ) -> Poll<Result<T, CallError>> {
-        self.meter.end(node, CallEnd::from(&answer));
+        self.meter.end(|| node, CallEnd::from(&answer));
         // After these errors the callee may still be working for this call, and must hear that the caller is gone.
         self.taken = !matches!(
             answer,
