@@ -25,7 +25,7 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp::JsonFile;
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
     time::timeout,
 };
@@ -61,18 +61,12 @@ struct Shop {
 
 #[port]
 impl Shop {
-    /// Contexts travel when the nodes are connected.
-    #[start]
-    async fn start(&mut self) {
-        self.store.node().until_up("store").await;
-    }
-
     /// The number of books that are left.
     #[rcv(try)]
     async fn order(&mut self, customer: String) -> Result<u32, CallError> {
         let left = self.store.take().await?;
         if left < 3 {
-            println!("{customer} has taken one of the last books");
+            eprintln!("{customer} has taken one of the last books");
             self.store.reorder(10);
         }
         Ok(left)
@@ -91,8 +85,7 @@ async fn main() -> Outcome {
     match args.as_slice() {
         [] => counter(&env::temp_dir()).await,
         [directory] => counter(Path::new(directory)).await,
-        [directory, name, seed] => member(Path::new(directory), name, seed).await,
-        _ => Err("usage: traced [DIRECTORY]".into()),
+        [directory, name, seeds @ ..] => member(Path::new(directory), name, seeds).await,
     }
 }
 
@@ -121,15 +114,11 @@ async fn counter(directory: &Path) -> Outcome {
     let provider = provider(directory, "counter")?;
     let node = builder("counter", &provider).start().await?;
     let seed = node.listeners().remove(0);
-    let names = ["shop", "store"];
-    let start = |name: &str| start(directory, name, &seed);
-    let members = names.into_iter().map(start).collect::<Outcome<Vec<_>>>()?;
-    let ready = async {
-        for name in names {
-            node.until_up(name).await;
-        }
-    };
-    timeout(Duration::from_secs(20), ready).await?;
+    // The shop knows the address of the store, so the two are connected before the request comes.
+    let (store, address) = start(directory, "store", &[&seed]).await?;
+    let (shop, _) = start(directory, "shop", &[&seed, &address]).await?;
+    let members = [shop, store];
+    timeout(Duration::from_secs(20), node.until_up("shop")).await?;
     let shop = shop::on(&node, "shop");
     let visit = Context::current_with_span(provider.tracer("traced").start("visit"));
     let order = shop.order("Ada".into()).with_context(visit.clone());
@@ -150,20 +139,31 @@ async fn counter(directory: &Path) -> Outcome {
     Ok(())
 }
 
-fn start(directory: &Path, name: &str, seed: &str) -> Outcome<Child> {
-    let child = Command::new(env::current_exe()?)
+/// Starts a process, and returns it with its address, which it prints first.
+async fn start(directory: &Path, name: &str, seeds: &[&str]) -> Outcome<(Child, String)> {
+    let mut child = Command::new(env::current_exe()?)
         .arg(directory)
-        .args([name, seed])
+        .arg(name)
+        .args(seeds)
         .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .spawn();
-    Ok(child?)
+        .spawn()?;
+    let output = child.stdout.as_mut().ok_or("it has an output")?;
+    let mut address = String::new();
+    BufReader::new(output).read_line(&mut address).await?;
+    Ok((child, address.trim_end().into()))
 }
 
 /// The second and the third process, until the first one closes their input.
-async fn member(directory: &Path, name: &str, seed: &str) -> Outcome {
+async fn member(directory: &Path, name: &str, seeds: &[String]) -> Outcome {
     let provider = provider(directory, name)?;
-    let node = builder(name, &provider).seed(seed).start().await?;
+    let known = builder(name, &provider);
+    let node = seeds.iter().fold(known, NodeBuilder::seed).start().await?;
+    if name == "shop" {
+        node.until_up("store").await;
+    }
+    println!("{}", node.listeners().remove(0));
     let mut input = Vec::new();
     tokio::io::stdin().read_to_end(&mut input).await?;
     node.stop_within(Duration::from_secs(5)).await;
