@@ -20,9 +20,9 @@ const QUICK: Duration = Duration::from_micros(100);
 const SLOW: Duration = Duration::from_millis(1);
 
 /// The number of handlers of a type that have records of their own. All further ones share one.
-const HANDLERS: usize = 23;
+pub(super) const HANDLERS: usize = 23;
 /// The number for code that is not a handler, such as closures and timers.
-pub(crate) const CLOSURE: u32 = HANDLERS as u32;
+pub(crate) const CLOSURE: u32 = u32::MAX;
 
 /// The bits of a port's word that hold its number.
 const NUMBER: u64 = (1 << 56) - 1;
@@ -194,7 +194,7 @@ fn place(handler: u32) -> usize {
 }
 
 fn bit(handler: u32) -> u32 {
-    1 << handler.min(CLOSURE)
+    1 << place(handler)
 }
 
 /// True if a run of this handler must be timed. A handler that is known to be quick makes further ports of its type

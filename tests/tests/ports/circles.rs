@@ -454,3 +454,91 @@ async fn a_kill_ends_a_circle_as_ever() {
     sleep(MINUTE).await;
     assert_eq!(in_time(a.value()).await.unwrap(), 7);
 }
+
+/// A type with more handlers than the executor tells apart.
+struct Many;
+
+#[port]
+impl Many {
+    #[rcv]
+    fn h0(&self) {}
+
+    #[rcv]
+    fn h1(&self) {}
+
+    #[rcv]
+    fn h2(&self) {}
+
+    #[rcv]
+    fn h3(&self) {}
+
+    #[rcv]
+    fn h4(&self) {}
+
+    #[rcv]
+    fn h5(&self) {}
+
+    #[rcv]
+    fn h6(&self) {}
+
+    #[rcv]
+    fn h7(&self) {}
+
+    #[rcv]
+    fn h8(&self) {}
+
+    #[rcv]
+    fn h9(&self) {}
+
+    #[rcv]
+    fn h10(&self) {}
+
+    #[rcv]
+    fn h11(&self) {}
+
+    #[rcv]
+    fn h12(&self) {}
+
+    #[rcv]
+    fn h13(&self) {}
+
+    #[rcv]
+    fn h14(&self) {}
+
+    #[rcv]
+    fn h15(&self) {}
+
+    #[rcv]
+    fn h16(&self) {}
+
+    #[rcv]
+    fn h17(&self) {}
+
+    #[rcv]
+    fn h18(&self) {}
+
+    #[rcv]
+    fn h19(&self) {}
+
+    #[rcv]
+    fn h20(&self) {}
+
+    #[rcv]
+    fn h21(&self) {}
+
+    #[rcv]
+    fn h22(&self) {}
+
+    #[rcv]
+    async fn ask_myself(&mut self, me: ManyRef) -> String {
+        text(me.ask_myself(me.clone()).await.unwrap_err())
+    }
+}
+
+/// The 24th handler once had the number of code that is not a handler.
+#[tokio::test(start_paused = true)]
+async fn a_circle_names_the_last_of_many_handlers() {
+    let many = Node::local().unwrap().port(Many);
+    let answer = many.ask_myself(many.clone()).await.unwrap();
+    assert!(answer.starts_with("circle: `ask_myself` of "), "{answer}");
+}

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use super::MOST_TYPES;
+use super::{super::pace::HANDLERS, MOST_TYPES};
 use crate::{
     Untyped, UntypedMsg,
     lock::Lock,
@@ -139,8 +139,7 @@ fn entry(number: u32) -> Option<Named> {
 
 /// The handlers of a type that have counts of their own. One more count is for all the rest.
 pub(super) fn handlers(number: u32) -> usize {
-    let most = crate::exec::pace::CLOSURE as usize;
-    entry(number).map_or(0, |named| named.handlers.len().min(most))
+    entry(number).map_or(0, |named| named.handlers.len().min(HANDLERS))
 }
 
 /// The label of the type with this number.
