@@ -13,7 +13,7 @@ use super::{
     extras::{Act, Extras, Job},
     idle::Passive,
     monitor::Action,
-    queue::Pushed,
+    queue::{Behind, Pushed},
 };
 use crate::{
     Node, Reason,
@@ -133,8 +133,11 @@ pub(crate) trait AnyPort: Send + Sync {
 
     /// The number of messages that the port has not handled. Also counts those that its worker has in hand, if they are
     /// many.
-    fn behind(&self) -> usize {
-        self.queue_len()
+    fn behind(&self) -> Behind {
+        Behind {
+            waiting: self.queue_len(),
+            handled: 0,
+        }
     }
 
     /// The name of the type of its state, for display.

@@ -17,7 +17,7 @@ use super::{
     extras::{Act, Extras, Job},
     monitor::Action,
     owned,
-    queue::{Envelopes, Pushed, Queue},
+    queue::{Behind, Envelopes, Pushed, Queue},
     urgent::Class,
 };
 use crate::{
@@ -120,7 +120,7 @@ impl<P: Port> Inner<P> {
     /// Takes the next envelope, by its class if the port type has urgent messages.
     pub(crate) fn next_envelope(&mut self) -> Option<Envelope<P::Msg>> {
         if !P::URGENT {
-            return self.queue.pop();
+            return self.queue.pop_next();
         }
         match self.queue.take_next(Envelope::is_end) {
             Queue::One(envelope) => Some(envelope),
@@ -160,8 +160,10 @@ impl<P: Port> Inner<P> {
     }
 
     /// The number of messages that are not handled yet. Also counts those in the worker's hand, if they are many.
-    fn behind(&self) -> usize {
-        self.queue.behind() + self.extras.as_ref().map_or(0, |extras| extras.parked())
+    fn behind(&self) -> Behind {
+        let mut behind = self.queue.behind();
+        behind.waiting += self.extras.as_ref().map_or(0, |extras| extras.parked());
+        behind
     }
 
     /// The `Notify` to wait on, if the queue is full.

@@ -19,6 +19,16 @@ pub(crate) struct Many<E> {
     /// The messages that the port's worker took when it began its turn, if they were many. The worker returns the rest
     /// of them at the end of its turn. Until then a look at the queue alone would show a short one.
     in_hand: usize,
+    /// The messages that were handled since the queue became long.
+    handled: u64,
+}
+
+/// The messages that a port has not handled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Behind {
+    pub(crate) waiting: usize,
+    /// A count of handled messages that grows while the queue is long. It may begin again.
+    pub(crate) handled: u64,
 }
 
 impl<E> From<VecDeque<E>> for Many<E> {
@@ -26,6 +36,7 @@ impl<E> From<VecDeque<E>> for Many<E> {
         Self {
             envelopes,
             in_hand: 0,
+            handled: 0,
         }
     }
 }
@@ -115,6 +126,10 @@ impl<E> Queue<E> {
         let left = if in_hand >= BACKLOG {
             let mut left = spare.unwrap_or_else(|| Box::new(VecDeque::new().into()));
             left.in_hand = in_hand;
+            left.handled = match self {
+                Self::Many(many) => many.handled + many.in_hand as u64,
+                _ => 0,
+            };
             Some(left)
         } else {
             spare
@@ -212,7 +227,11 @@ impl<E> Queue<E> {
         match mem::replace(self, Self::Empty) {
             Self::Idle | Self::Empty => {}
             Self::One(envelope) => rest.envelopes.push_back(envelope),
-            Self::Many(mut queue) => rest.envelopes.append(&mut queue.envelopes),
+            Self::Many(mut queue) => {
+                let handled = queue.in_hand.saturating_sub(rest.envelopes.len());
+                rest.handled = queue.handled + handled as u64;
+                rest.envelopes.append(&mut queue.envelopes);
+            }
             Self::Lanes(mut lanes) => {
                 lanes.put_back(rest.envelopes);
                 *self = Self::Lanes(lanes);
@@ -237,11 +256,29 @@ impl<E> Queue<E> {
 
     /// The number of messages that the port has not handled: those in the queue, and, if they were many, those that its
     /// worker took when it began its turn.
-    pub(crate) fn behind(&self) -> usize {
+    pub(crate) fn behind(&self) -> Behind {
         match self {
-            Self::Many(many) => many.envelopes.len() + many.in_hand,
-            _ => self.len(),
+            Self::Many(many) => Behind {
+                waiting: many.envelopes.len() + many.in_hand,
+                handled: many.handled,
+            },
+            Self::Lanes(lanes) => Behind {
+                waiting: lanes.len(),
+                handled: lanes.handled(),
+            },
+            _ => Behind {
+                waiting: self.len(),
+                handled: 0,
+            },
         }
+    }
+
+    /// Takes the first envelope out of the port's queue, for an async handler that comes next.
+    pub(crate) fn pop_next(&mut self) -> Option<E> {
+        if let Self::Many(many) = self {
+            many.handled += 1;
+        }
+        self.pop()
     }
 
     /// True if the port accepts no messages: it is dying or dead, or has been stopped and waits.
@@ -280,8 +317,9 @@ mod tests {
         for number in 0..1500 {
             queue.push(number);
         }
+        let behind = |queue: &Queue<i32>| (queue.behind().waiting, queue.behind().handled);
         let mut taken = queue.take(None);
-        assert_eq!((queue.len(), queue.behind()), (0, 1500));
+        assert_eq!((queue.len(), behind(&queue)), (0, (1500, 0)));
         for number in 1..548 {
             assert_eq!(queue.push(number), Pushed::Queued);
         }
@@ -290,14 +328,28 @@ mod tests {
             assert_eq!(taken.pop(), Some(number));
         }
         queue.put_back(taken);
-        assert_eq!((queue.len(), queue.behind()), (1048, 1048));
-        let taken = queue.take(None);
-        assert_eq!((queue.behind(), taken.behind()), (1048, 1048));
-        // The next batch is short.
+        assert_eq!((queue.len(), behind(&queue)), (1048, (1048, 1000)));
+        let mut taken = queue.take(None);
+        assert_eq!(
+            (behind(&queue), taken.behind().waiting),
+            ((1048, 1000), 1048)
+        );
+        // All of them are handled, and more have come.
+        for number in 0..2000 {
+            queue.push(number);
+        }
+        while taken.pop().is_some() {}
         let Queue::Many(spare) = taken else {
             panic!("many")
         };
-        assert_eq!(queue.take(Some(spare)).behind(), 0);
+        let mut taken = queue.take(Some(spare));
+        assert_eq!(behind(&queue), (2000, 2048));
+        // The next batch is short.
+        while taken.pop().is_some() {}
+        let Queue::Many(spare) = taken else {
+            panic!("many")
+        };
+        assert_eq!(queue.take(Some(spare)).behind().waiting, 0);
     }
 
     #[test]

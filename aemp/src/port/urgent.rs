@@ -44,6 +44,8 @@ pub(crate) struct Lanes<E> {
     in_a_row: usize,
     /// The class of the envelope that was taken last.
     taken: Class,
+    /// The number of envelopes that were taken.
+    handled: u64,
 }
 
 impl<E> Lanes<E> {
@@ -53,6 +55,7 @@ impl<E> Lanes<E> {
             ordinary,
             in_a_row: 0,
             taken: Class::Ordinary,
+            handled: 0,
         }
     }
 
@@ -65,6 +68,10 @@ impl<E> Lanes<E> {
 
     pub(super) fn len(&self) -> usize {
         self.urgent.len() + self.ordinary.len()
+    }
+
+    pub(super) fn handled(&self) -> u64 {
+        self.handled
     }
 
     pub(super) fn push(&mut self, class: Class, envelope: E) {
@@ -84,6 +91,7 @@ impl<E> Lanes<E> {
     pub(super) fn take(&mut self, is_end: impl FnOnce(&E) -> bool) -> Option<E> {
         let class = self.next(is_end);
         self.taken = class;
+        self.handled += 1;
         self.in_a_row = match class {
             Class::Urgent if !self.ordinary.is_empty() => self.in_a_row + 1,
             _ => 0,

@@ -148,6 +148,9 @@ fn others_are_not_starved() {
         port.fill(1);
         port.fill(2);
         (0..100).for_each(|n| drop(port.halt(n)));
+        pump.open.notify_one();
+        // The end of a wait by a message of its own would come before some of the urgent ones.
+        until(|| port.queue_len() == Some(0)).await;
         let noted = pump.go_on(&port).await;
         let place = |n: &str| noted.iter().position(|noted| noted == n).unwrap() as i64;
         assert_eq!(noted.len(), 102);

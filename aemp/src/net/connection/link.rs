@@ -345,9 +345,11 @@ impl LinkTask<'_> {
     /// The messages in the queue of a port, if it lives.
     fn lag(&self, port: u64) -> Option<Lag> {
         let node = self.net.node();
+        let behind = node.find_number(port)?.behind();
         Some(Lag {
             port,
-            waiting: node.find_number(port)?.behind(),
+            waiting: behind.waiting,
+            handled: behind.handled,
             large: Crowd::large(node.costs().max_port_queue),
         })
     }

@@ -108,7 +108,7 @@ impl Node {
         port: &Arc<dyn AnyPort>,
         name: &str,
     ) -> Crowd {
-        let (waiting, most) = (port.behind(), self.costs().max_port_queue);
+        let (waiting, most) = (port.behind().waiting, self.costs().max_port_queue);
         if waiting < most {
             return Crowd::of(port.number(), waiting, most);
         }

@@ -28,7 +28,7 @@ use crate::{
         extras::{Act, Extras, Job},
         idle::Passive,
         monitor::Action,
-        queue::{Pushed, Queue},
+        queue::{Behind, Pushed, Queue},
     },
 };
 
@@ -273,7 +273,7 @@ impl<P: Port> AnyPort for Cell<P> {
         self.lock().waiting()
     }
 
-    fn behind(&self) -> usize {
+    fn behind(&self) -> Behind {
         self.lock().behind()
     }
 

@@ -7,8 +7,10 @@
 //! long as it needs.
 //!
 //! A pause holds up the connection's messages to other ports as well, and the port itself may wait for an answer from
-//! that node. Therefore a pause has an end, whether the port has caught up or not. An acknowledgement by port would
-//! hold up no other port; bounded ports have it (`stream/credit`), and senders who wait for room.
+//! that node. Therefore a pause has an end, whether the port has caught up or not. And a port that handles next to
+//! nothing is given up: its connections go on with short pauses, and it dies at `max_port_queue`. An acknowledgement by
+//! port would hold up only the senders to that port; bounded ports have that (`stream/credit`), and senders who wait for
+//! room.
 //!
 //! Limit: connections are not braked before their first messages have made the queue long. About a thousand messages of
 //! each connection may be delivered by then, so a thousand connections that begin at the same moment can still fill a
@@ -30,14 +32,27 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// The number of times that the port is looked at during a pause.
 const LOOKS: u32 = 8;
 
+/// The time after which the port is judged.
+const TRIAL: Duration = Duration::from_millis(200);
+/// The messages that a port must handle in a second. Below that, its connections would be held up for too long.
+const SLOWEST: u64 = 1000;
+
 /// The crowd of messages in the queue of one port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lag {
     /// The number of the port.
     pub(super) port: u64,
     pub(super) waiting: usize,
+    /// The messages that it has handled.
+    pub(super) handled: u64,
     /// The number from which the crowd is large.
     pub(super) large: usize,
+}
+
+impl Lag {
+    fn is_large(&self) -> bool {
+        self.waiting >= self.large
+    }
 }
 
 /// The state of one connection.
@@ -45,67 +60,107 @@ pub(super) struct Lag {
 pub(super) enum Brake {
     #[default]
     Off,
-    /// Portions and pauses, until the port with this number has caught up.
-    On { port: u64 },
+    /// Portions and pauses, until the port has caught up.
+    On(Trial),
     /// A pause until this time, at the latest.
     Pause {
-        port: u64,
+        trial: Trial,
         until: Time,
         step: Duration,
     },
+    /// The port with this number is too slow to be waited for.
+    GivenUp { port: u64 },
+}
+
+/// The port that is waited for, and the messages that it had handled at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Trial {
+    port: u64,
+    since: Time,
+    handled: u64,
+}
+
+impl Trial {
+    fn begin(now: Time, lag: &Lag) -> Self {
+        Self {
+            port: lag.port,
+            since: now,
+            handled: lag.handled,
+        }
+    }
+
+    /// The next trial, if this one has lasted long enough. `None` if the port has handled too little.
+    fn judge(self, now: Time, lag: &Lag) -> Option<Self> {
+        let took = now - self.since;
+        if took < TRIAL {
+            return Some(self);
+        }
+        let handled = lag.handled.saturating_sub(self.handled);
+        let least = u128::from(SLOWEST) * took.as_millis() / 1000;
+        (u128::from(handled) >= least).then(|| Self::begin(now, lag))
+    }
 }
 
 impl Brake {
     /// The number of messages that may be delivered now.
     pub(super) fn portion(self) -> usize {
         match self {
-            Self::Off => usize::MAX,
-            Self::On { .. } => PORTION,
+            Self::Off | Self::GivenUp { .. } => usize::MAX,
+            Self::On(_) => PORTION,
             Self::Pause { .. } => 0,
         }
     }
 
-    /// The port that is waited for.
+    /// The port that is observed.
     pub(super) fn port(self) -> Option<u64> {
         match self {
             Self::Off => None,
-            Self::On { port } | Self::Pause { port, .. } => Some(port),
+            Self::On(trial) | Self::Pause { trial, .. } => Some(trial.port),
+            Self::GivenUp { port } => Some(port),
         }
     }
 
     /// Messages were delivered. Returns the time until which nothing is to be delivered, if there is a pause.
     pub(super) fn delivered(&mut self, now: Time, crowd: Crowd, lag: Option<Lag>) -> Option<Time> {
-        match lag {
-            Some(lag) if lag.waiting >= lag.large => {
-                let longest = longest(lag.waiting, lag.large);
-                let step = (longest / LOOKS).max(LARGE).min(longest);
-                *self = Self::Pause {
-                    port: lag.port,
-                    until: now + longest,
-                    step,
-                };
-                Some(now + step)
+        let Some(lag) = lag.filter(Lag::is_large) else {
+            *self = Self::Off;
+            return (crowd != Crowd::None).then(|| now + LITTLE);
+        };
+        let trial = match *self {
+            Self::GivenUp { port } if port == lag.port => {
+                return (crowd != Crowd::None).then(|| now + LARGE);
             }
-            _ => {
-                *self = Self::Off;
-                (crowd != Crowd::None).then(|| now + LITTLE)
-            }
-        }
+            Self::On(trial) | Self::Pause { trial, .. } if trial.port == lag.port => trial,
+            _ => Trial::begin(now, &lag),
+        };
+        let longest = longest(lag.waiting, lag.large);
+        let step = (longest / LOOKS).max(LARGE).min(longest);
+        *self = Self::Pause {
+            trial,
+            until: now + longest,
+            step,
+        };
+        Some(now + step)
     }
 
     /// A part of the pause is over. Returns the time of its next part, if the port still lags behind.
     pub(super) fn look(&mut self, now: Time, lag: Option<Lag>) -> Option<Time> {
-        let Self::Pause { port, until, step } = *self else {
+        let Self::Pause { trial, until, step } = *self else {
             return None;
         };
-        if lag.is_none_or(|lag| lag.waiting < lag.large) {
+        let Some(lag) = lag.filter(Lag::is_large) else {
             *self = Self::Off;
             return None;
-        }
+        };
+        let Some(trial) = trial.judge(now, &lag) else {
+            *self = Self::GivenUp { port: lag.port };
+            return None;
+        };
         if now >= until {
-            *self = Self::On { port };
+            *self = Self::On(trial);
             return None;
         }
+        *self = Self::Pause { trial, until, step };
         Some(until.min(now + step))
     }
 }
@@ -119,12 +174,17 @@ fn longest(waiting: usize, large: usize) -> Duration {
 mod tests {
     use super::*;
 
-    fn lag(waiting: usize) -> Option<Lag> {
+    fn lag_of(waiting: usize, handled: u64) -> Option<Lag> {
         Some(Lag {
             port: 7,
             waiting,
+            handled,
             large: 1000,
         })
+    }
+
+    fn lag(waiting: usize) -> Option<Lag> {
+        lag_of(waiting, 0)
     }
 
     fn at(millis: u64) -> Time {
@@ -142,11 +202,8 @@ mod tests {
     #[test]
     fn a_large_crowd_costs_a_pause_that_ends_when_the_port_has_caught_up() {
         let mut brake = Brake::Off;
-        assert_eq!(
-            brake.delivered(at(0), Crowd::Large(7), lag(4000)),
-            Some(at(10))
-        );
-        assert_eq!(brake.portion(), 0);
+        let paused = brake.delivered(at(0), Crowd::Large(7), lag(4000));
+        assert_eq!((paused, brake.portion()), (Some(at(10)), 0));
         assert_eq!(brake.look(at(10), lag(3000)), Some(at(20)));
         assert_eq!(brake.look(at(20), lag(999)), None);
         assert_eq!(brake, Brake::Off);
@@ -167,6 +224,48 @@ mod tests {
         assert_eq!((now, brake.portion()), (at(20), PORTION));
         // No message of the portion has noticed the length of the queue.
         assert!(brake.delivered(now, Crowd::None, lag(2000)).is_some());
+    }
+
+    /// Plays pauses of a port with a long queue, which handles so many messages in a millisecond.
+    fn played(rate: impl Fn(u64) -> u64) -> (Brake, u64) {
+        let mut brake = Brake::Off;
+        let mut now = 0;
+        let mut resume = brake.delivered(at(0), Crowd::Large(7), lag(10_000));
+        while now < 5000 {
+            let Some(next) = resume else { break };
+            now = u64::try_from((next - Time::ZERO).as_millis()).unwrap();
+            resume = brake.look(next, lag_of(10_000, rate(now)));
+            if let Brake::On(_) = brake {
+                resume = brake.delivered(next, Crowd::None, lag_of(10_000, rate(now)));
+            }
+        }
+        (brake, now)
+    }
+
+    #[test]
+    fn a_port_that_handles_too_little_is_given_up() {
+        let (mut brake, now) = played(|millis| millis / 2);
+        assert_eq!(brake, Brake::GivenUp { port: 7 });
+        assert!((200..300).contains(&now), "{now}");
+        assert_eq!(brake.portion(), usize::MAX);
+        assert_eq!(brake.delivered(at(300), Crowd::None, lag(10_000)), None);
+        assert_eq!(
+            brake.delivered(at(300), Crowd::Large(7), lag(10_000)),
+            Some(at(305))
+        );
+        // It has caught up all the same.
+        assert_eq!(brake.delivered(at(400), Crowd::None, lag(10)), None);
+        assert_eq!(brake, Brake::Off);
+    }
+
+    #[test]
+    fn a_port_that_goes_on_is_waited_for() {
+        let (brake, _) = played(|millis| millis * 2);
+        assert_ne!(brake, Brake::GivenUp { port: 7 });
+        // It stops later.
+        let (brake, now) = played(|millis| millis.min(2000) * 2);
+        assert_eq!(brake, Brake::GivenUp { port: 7 });
+        assert!((2200..3000).contains(&now), "{now}");
     }
 
     #[test]
