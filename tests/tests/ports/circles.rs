@@ -538,7 +538,7 @@ impl Many {
 /// The 24th handler once had the number of code that is not a handler.
 #[tokio::test(start_paused = true)]
 async fn a_circle_names_the_last_of_many_handlers() {
-    let many = Node::local().unwrap().port(Many);
+    let many = node().port(Many);
     let answer = many.ask_myself(many.clone()).await.unwrap();
     assert!(answer.starts_with("circle: `ask_myself` of "), "{answer}");
 }
