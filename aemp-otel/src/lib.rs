@@ -61,7 +61,7 @@
 //!
 //! # Limits
 //!
-//! The attributes are made before the sampler is asked. A span that is not sampled costs about a microsecond.
+//! The attributes are made before the sampler is asked, so a span that is not sampled costs them as well.
 
 mod context;
 mod facts;
