@@ -237,7 +237,7 @@ impl LinkTask<'_> {
                 }
                 () = self.peer.writer.told(), if !writing => self.peer.writer.gather(self.carried).await,
                 () = tokio::time::sleep_until(deadline) => {
-                    if large || self.brake != Brake::Off {
+                    if large || self.brake.pauses() {
                         // The peer is not silent: this end does not read.
                         self.link.heard(self.net.now());
                     }

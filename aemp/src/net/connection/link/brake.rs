@@ -111,6 +111,11 @@ impl Brake {
         }
     }
 
+    /// True during a pause. Only then is the silence of the other node no sign of its loss.
+    pub(super) fn pauses(self) -> bool {
+        matches!(self, Self::Pause { .. })
+    }
+
     /// The port that is observed.
     pub(super) fn port(self) -> Option<u64> {
         match self {
@@ -204,6 +209,7 @@ mod tests {
         let mut brake = Brake::Off;
         let paused = brake.delivered(at(0), Crowd::Large(7), lag(4000));
         assert_eq!((paused, brake.portion()), (Some(at(10)), 0));
+        assert!(brake.pauses());
         assert_eq!(brake.look(at(10), lag(3000)), Some(at(20)));
         assert_eq!(brake.look(at(20), lag(999)), None);
         assert_eq!(brake, Brake::Off);
@@ -222,6 +228,7 @@ mod tests {
             resume = brake.look(now, lag(2000));
         }
         assert_eq!((now, brake.portion()), (at(20), PORTION));
+        assert!(!brake.pauses());
         // No message of the portion has noticed the length of the queue.
         assert!(brake.delivered(now, Crowd::None, lag(2000)).is_some());
     }
@@ -247,7 +254,8 @@ mod tests {
         let (mut brake, now) = played(|millis| millis / 2);
         assert_eq!(brake, Brake::GivenUp { port: 7 });
         assert!((200..300).contains(&now), "{now}");
-        assert_eq!(brake.portion(), usize::MAX);
+        // The port may stay so for ever, and the loss of the other node must be noticed all the same.
+        assert!(brake.portion() == usize::MAX && !brake.pauses());
         assert_eq!(brake.delivered(at(300), Crowd::None, lag(10_000)), None);
         assert_eq!(
             brake.delivered(at(300), Crowd::Large(7), lag(10_000)),
