@@ -106,6 +106,36 @@ async fn a_port_that_many_connections_flood_lives() {
     assert_eq!(slow.handled().await.unwrap(), SENDERS * EACH);
 }
 
+/// A port that handles nothing is given up, and its sender is gone without a word.
+#[tokio::test]
+async fn the_loss_of_a_sender_is_noticed_while_its_port_is_stuck() {
+    let a = listening("a").monitor_timeout(Duration::from_secs(1));
+    let a = start(a.max_port_queue(100_000)).await;
+    let stuck = a.port(Stuck);
+    // It promises to be heard.
+    let mut raw = Raw::login_saying(&a, "raw", ";keepalive=0.3").await;
+    let death = watch(&a, &PortId::parse("raw#p").unwrap());
+    let id = stuck.id();
+    let packet = serde_json::json!([id.name(), "work"]).to_string();
+    for _ in 0..20 {
+        raw.send(packet.repeat(1000)).await;
+    }
+    let reason = soon(death).await;
+    assert_eq!(reason.kind(), "transport_error");
+    assert!(stuck.queue_len().is_some_and(|waiting| waiting >= 19_999));
+    drop(raw);
+}
+
+struct Stuck;
+
+#[port]
+impl Stuck {
+    #[rcv]
+    async fn work(&self) {
+        std::future::pending().await
+    }
+}
+
 struct Slow {
     handled: usize,
 }
