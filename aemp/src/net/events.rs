@@ -157,6 +157,9 @@ impl Node {
     /// Calls `callback` when a connection to another node comes up (node ID, `true`, `""`) and when it is lost (node
     /// ID, `false`, text of the reason). The two alternate for each node.
     ///
+    /// Nodes that are connected already are not reported. A program that must know them too calls
+    /// [`up_nodes`](Self::up_nodes) after this function: a node of that list may be reported as well, and none is missed.
+    ///
     /// The callback runs on a task of its own. A slow callback gets its events later, and delays nothing else.
     #[doc(alias = "monitor_nodes")]
     pub fn mon_nodes(

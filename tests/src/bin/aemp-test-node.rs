@@ -2,9 +2,15 @@
 //!
 //! It prints the address that it listens on, then the nodes that come and go, and ends with its standard input.
 
-use std::{env, error::Error, time::Duration};
+use std::{
+    collections::BTreeSet,
+    env,
+    error::Error,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use aemp::{Cx, Node, PortId, port, spawnable};
+use aemp::{Cx, Node, NodeId, PortId, port, spawnable};
 use tokio::io::{AsyncReadExt, stdin};
 
 struct Counter {
@@ -60,6 +66,19 @@ fn echo(to: PortId) -> Echo {
     Echo { to }
 }
 
+/// Prints that a node has come or gone, unless that has been printed.
+fn print_change(up: &Mutex<BTreeSet<NodeId>>, node: &NodeId, is_up: bool) {
+    let mut up = up.lock().expect("no print has panicked");
+    let changed = if is_up {
+        up.insert(node.clone())
+    } else {
+        up.remove(node)
+    };
+    if changed {
+        println!("{} {node}", if is_up { "up" } else { "down" });
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -73,10 +92,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .monitor_timeout(Duration::from_millis(timeout.parse()?));
     let node = seeds.iter().fold(node, |node, seed| node.seed(seed));
     let node = node.start().await?;
-    let _observer = node.mon_nodes(|node, up, _| {
-        println!("{} {node}", if up { "up" } else { "down" });
-    });
     println!("listens {}", node.listeners().remove(0));
+    let up = Arc::new(Mutex::new(BTreeSet::new()));
+    let _observer = node.mon_nodes({
+        let up = Arc::clone(&up);
+        move |node, is_up, _| print_change(&up, node, is_up)
+    });
+    // A seed may have been connected before the observer was there.
+    for id in node.up_nodes() {
+        print_change(&up, &id, true);
+    }
     stdin().read_to_end(&mut Vec::new()).await?;
     node.stop().await;
     Ok(())
