@@ -40,8 +40,10 @@ pub struct Supervisor {
     names: HashMap<Arc<str>, Key>,
     /// The callers that wait for another incarnation, by the child's name.
     waiting: HashMap<Arc<str>, Vec<Reply<Option<Incarnation>>>>,
-    /// The number of the last incarnation that was begun or ended.
+    /// The number of the last news of a child.
     news: u64,
+    /// The children with news that are not published yet.
+    changed: Vec<Key>,
     tree: Arc<Tree>,
     ready: Readiness,
     ending: Vec<Reply<()>>,
@@ -121,6 +123,7 @@ impl Supervisor {
             names: HashMap::new(),
             waiting: HashMap::new(),
             news: 0,
+            changed: Vec::new(),
             tree: Arc::default(),
             ready: Readiness::Awaited(Vec::new()),
             ending: Vec::new(),
@@ -162,23 +165,34 @@ impl Supervisor {
         self.alarm.now()
     }
 
-    /// Carries out the commands of the machine, and those that come of it.
+    /// Carries out the commands of the machine, and those that come of it. Then publishes the news.
     fn act(&mut self, cx: &mut Cx<'_>) {
-        loop {
-            let commands = self.machine.commands();
-            if commands.is_empty() {
-                break;
-            }
-            for command in commands {
-                self.obey(cx, command);
-            }
+        self.obey_all(cx);
+        // A child without a pause is made at once. Only once, so that a child that cannot be made does not occupy the port.
+        let now = self.now();
+        if self.machine.deadline().is_some_and(|due| due <= now) {
+            self.machine.timeout(now);
+            self.obey_all(cx);
         }
+        self.publish();
         let restarts = self.machine.take_restarts();
         cx.node().scheduler().past().restarted(restarts);
         spans::restarted(cx.port(), restarts);
         if let Some(me) = cx.me::<SupervisorRef>() {
             let tick = move || drop(me.tell(What::Tick));
             self.alarm.set(cx, self.machine.deadline(), tick);
+        }
+    }
+
+    fn obey_all(&mut self, cx: &mut Cx<'_>) {
+        loop {
+            let commands = self.machine.commands();
+            if commands.is_empty() {
+                return;
+            }
+            for command in commands {
+                self.obey(cx, command);
+            }
         }
     }
 
@@ -216,15 +230,23 @@ impl Supervisor {
         guard::discard(member);
     }
 
-    /// Tells the callers that wait for it that a child has begun or ended an incarnation.
-    fn publish(&mut self, key: Key) {
-        self.news += 1;
-        let Some(member) = self.members.get_mut(&key) else {
-            return;
-        };
-        member.news = self.news;
-        let (name, news) = (Arc::clone(&member.name), member.incarnation());
-        self.answer(&name, Some(&news));
+    /// Answers the callers that wait for news of the changed children. A child that has ended and is made again within
+    /// one message is one piece of news.
+    fn publish(&mut self) {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        for key in changed {
+            let Some(member) = self.members.get_mut(&key) else {
+                continue;
+            };
+            self.news += 1;
+            member.news = self.news;
+            if !self.waiting.is_empty() {
+                let (name, news) = (Arc::clone(&member.name), member.incarnation());
+                self.answer(&name, Some(&news));
+            }
+        }
     }
 
     fn answer(&mut self, name: &str, news: Option<&Incarnation>) {

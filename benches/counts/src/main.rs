@@ -12,6 +12,7 @@
 mod local;
 mod packets;
 mod remote;
+mod supervised;
 
 use std::{env, process::ExitCode};
 
@@ -21,7 +22,7 @@ use aemp::{Format, Node, NodeBuilder, sim::Sim};
 const BATCH: u64 = 100;
 
 /// Each path, and the smaller number of times to run it.
-const PATHS: [(&str, u64); 16] = [
+const PATHS: [(&str, u64); 17] = [
     ("send", 20_000),
     ("ping-pong", 10_000),
     ("call", 10_000),
@@ -30,6 +31,7 @@ const PATHS: [(&str, u64); 16] = [
     ("snd-untyped", 10_000),
     ("spawn-stop", 5_000),
     ("monitor-fires", 5_000),
+    ("restart", 1_000),
     ("db-set", 2_000),
     ("packet-json", 10_000),
     ("packet-cbor", 10_000),
@@ -75,6 +77,7 @@ fn run(path: &str, times: u64) -> bool {
         "snd-untyped" => alone(|node| local::snd_untyped(node, times)),
         "spawn-stop" => alone(|node| local::spawn_stop(node, times)),
         "monitor-fires" => alone(|node| local::monitor_fires(node, times)),
+        "restart" => alone(|node| supervised::restart(node, times)),
         "db-set" => alone(|node| local::db_set(node, times)),
         _ => return false,
     }

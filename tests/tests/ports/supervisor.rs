@@ -81,9 +81,8 @@ async fn pass() {
     tokio::time::sleep(SECOND).await;
 }
 
-/// Without a pause there is no timer, which would take a millisecond.
-#[tokio::test(start_paused = true)]
-async fn a_restart_without_a_pause_takes_no_time() {
+/// A supervisor of a child that is restarted without a pause.
+fn quick() -> (Node, SupervisorRef) {
     let (node, journal) = (node(), Journal::default());
     let backoff = Backoff {
         first: Duration::ZERO,
@@ -92,6 +91,13 @@ async fn a_restart_without_a_pause_takes_no_time() {
     };
     let child = Child::new("quick", worker("quick", &journal)).backoff(backoff);
     let supervisor = Supervisor::builder().with_child(child).start(&node);
+    (node, supervisor)
+}
+
+/// Without a pause there is no timer, which would take a millisecond.
+#[tokio::test(start_paused = true)]
+async fn a_restart_without_a_pause_takes_no_time() {
+    let (_node, supervisor) = quick();
     let follow: Follow<WorkerRef> = supervisor.follow("quick").await.unwrap();
     let begun = tokio::time::Instant::now();
     for _ in 0..3 {
@@ -566,6 +572,23 @@ async fn not_too_many_callers_wait_for_news() {
     a.wait().await.unwrap().kill("tea");
     pass().await;
     assert!(a.wait().await.is_ok());
+}
+
+/// The end of the old incarnation and the begin of the new one need no question in between.
+#[tokio::test(start_paused = true)]
+async fn a_restart_without_a_pause_is_one_piece_of_news() {
+    let (node, sup) = quick();
+    within(sup.ready()).await.unwrap();
+    let known = sup
+        .incarnation("quick".into(), None)
+        .await
+        .unwrap()
+        .unwrap();
+    let next = sup.incarnation("quick".into(), Some(known.number));
+    let old = known.port.expect("it lives");
+    node.kil(&old, "tea");
+    let next = within(next).await.unwrap().unwrap();
+    assert_ne!(next.port.expect("the next incarnation lives"), old);
 }
 
 /// The child has ended before its supervisor can set a monitor.

@@ -72,7 +72,10 @@ impl Task {
 
     async fn has_died(&mut self, reason: &Reason) {
         let dead = self.watched.take();
-        self.shows.port(None);
+        let next = self.told.as_ref().and_then(|told| told.port.as_ref());
+        if next.is_none() || next == dead.as_ref().map(|dead| &dead.port) || reason.is_loss() {
+            self.shows.port(None);
+        }
         if reason.is_loss() {
             // This node has lost it. The supervisor may still have it, and then it is watched again.
             tokio::time::sleep(RETRY).await;

@@ -134,7 +134,7 @@ impl Supervisor {
             }
             _ => return,
         }
-        self.publish(key);
+        self.changed.push(key);
         self.machine.started(now, key, run);
     }
 
@@ -145,7 +145,7 @@ impl Supervisor {
             && let Some((_, subtree @ Subtree::Lives)) = &mut living.subtree
         {
             *subtree = Subtree::Dying(reason);
-            return self.publish(key);
+            return self.changed.push(key);
         }
         self.ended(key, run, reason);
     }
@@ -187,7 +187,7 @@ impl Supervisor {
                 added.send(Err(ChildError::Failed(reason.clone())));
             }
         }
-        self.publish(key);
+        self.changed.push(key);
         self.machine.ended(now, key, run, &Ended { reason, lost });
     }
 
