@@ -201,8 +201,8 @@ pub use aemp_proto as proto;
 
 pub use db::DbError;
 pub use error::{
-    CallError, HandleError, JoinError, RcvError, SendError, Sent, ServiceError, StartError,
-    TrySendError,
+    CallError, CertError, FunctionKind, HandleError, JoinError, RcvError, RegistryError, SendError,
+    Sent, ServiceError, SettingError, StartError, TrySendError,
 };
 pub use message::{
     Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use tokio::{runtime::Runtime, time::Instant};
 
 use super::{Chance, Conditions, Crash, HostId, Network, host::Host, hub::Hub};
-use crate::{Node, NodeBuilder, StartError, port::table};
+use crate::{Node, NodeBuilder, SettingError, StartError, port::table};
 use aemp_proto::Time;
 
 /// The time between two calls of the condition of [`Sim::run_until`].
@@ -140,10 +140,8 @@ impl Sim {
         self.unnamed += 1;
         let name = builder.named().unwrap_or(&unnamed);
         if self.is_running(name) {
-            return Err(StartError::Setting {
-                setting: "nodeid",
-                problem: format!("a node {name:?} is running in this simulation"),
-            });
+            let problem = SettingError::Running(name.into());
+            return Err(StartError::setting("nodeid", problem));
         }
         let host = self.network(|network| {
             let host = network.add_host(name);
