@@ -1,4 +1,4 @@
-//! Rooms: users on two nodes talk in a room, see who is here, and one of them is slow.
+//! Rooms: users on two nodes talk in a room, see the others that are here, and one of them is slow.
 //!
 //! ```text
 //! cargo run --example rooms
@@ -172,7 +172,7 @@ async fn rehearse() -> Outcome<()> {
     println!("[lobby] {missed} lines missed, then {}", read.text);
     assert_eq!((missed, &*read.text), (4, "line 5"));
 
-    println!("--- the last word of a room is kept for those who come later");
+    println!("--- the last word of a room is kept for later guests");
     let (who, text) = ("lobby".into(), "we close at ten".into());
     board.lines.retain(Line { who, text })?;
     screens.expect("[ann] lobby: we close at ten").await?;

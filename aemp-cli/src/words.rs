@@ -104,7 +104,7 @@ pub(crate) enum Target<T> {
     Name(String),
 }
 
-/// The name in a word of the form `@NAME`. A word with a `#` is a port ID, whatever its first character.
+/// The name in a word of the form `@NAME`. A word with a `#` is a port ID, even if it begins with `@`.
 fn name(word: &str) -> Option<String> {
     let name = word.strip_prefix('@').filter(|_| !word.contains('#'))?;
     Some(name.into())

@@ -245,7 +245,7 @@ fn without_integral_floats(value: Cbor) -> Cbor {
     }
 }
 
-/// All ways of reading agree whether the bytes are a packet, and the framer finds the same end.
+/// All ways of reading agree on the validity of the packet, and the framer finds the same end.
 fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
     let values = read(bytes);
     let read = values

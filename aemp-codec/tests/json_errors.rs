@@ -268,7 +268,7 @@ fn text_that_is_not_unicode_is_the_ports_concern() {
         assert!(!text.text().expect_err("no text").is_malformed(), "{shown}");
         assert_eq!(text.finish(), Ok(2), "{shown}");
 
-        // It may be passed over: by those who do not want it, and with what a type does not know.
+        // A reader that does not want it may skip it, also as a part that the type does not know.
         let mut skipped = reader();
         assert_eq!(skipped.skip(), Ok(true), "{shown}");
         assert_eq!(skipped.finish(), Ok(2), "{shown}");

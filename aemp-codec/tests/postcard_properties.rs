@@ -68,7 +68,7 @@ impl Item {
     }
 }
 
-/// A packet as an implementer who has nothing but the specification writes it.
+/// A packet as an implementer writes it from the specification alone.
 fn theirs(items: &[Item]) -> Vec<u8> {
     let body = postcard::to_stdvec(items).expect("it can be encoded");
     let length = u32::try_from(body.len()).expect("it is small");
@@ -125,7 +125,7 @@ fn any_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(c, 0..60).prop_map(|chars| chars.into_iter().collect())
 }
 
-/// Values as they arrive: `UInt` only for what is too large for `Int`.
+/// Values as they arrive: `UInt` only for numbers that are too large for `Int`.
 fn arrived(packet: &[Value]) -> Vec<Value> {
     packet.iter().map(|value| Item::of(value).value()).collect()
 }
@@ -244,7 +244,7 @@ proptest! {
         prop_assert_eq!(&out, &write(std::slice::from_ref(&value)));
         prop_assert_eq!(&out, &theirs(&[Item::of(&value)]));
         let mut reader = Format::Postcard.reader(&out, Limits::default()).expect("a packet");
-        prop_assert_eq!(reader.required::<Everything>().expect("what was written"), argument);
+        prop_assert_eq!(reader.required::<Everything>().expect("the written bytes can be read"), argument);
         prop_assert_eq!(reader.finish(), Ok(0));
     }
 

@@ -287,7 +287,7 @@ impl Handshake {
         }))
     }
 
-    /// Reports a peer that has our node ID. Only its nonce can tell whether it is this node itself.
+    /// Reports a peer that has our node ID. Only its nonce can tell if it is this node itself.
     fn namesake(
         &mut self,
         mut peer: Introduced,

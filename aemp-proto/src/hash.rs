@@ -30,7 +30,7 @@ mod sha3_512 {
         a.ct_eq(b).into()
     }
 
-    /// The block of that number in a sequence that nobody can foretell without the seed.
+    /// The block of that number in a sequence that cannot be foretold without the seed.
     pub(crate) fn block(seed: &[u8; 32], number: u64) -> [u8; 64] {
         let mut hash = Sha3_512::new();
         hash.update(seed);

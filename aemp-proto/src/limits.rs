@@ -1,6 +1,6 @@
 //! The limits of strangers and peers: their settings, and the means to enforce them.
 //!
-//! `aemp/src/docs/limits.md` tells users what each limit is and does. The decisions behind them:
+//! `aemp/src/docs/limits.md` tells users the meaning and the effect of each limit. The decisions behind them:
 //!
 //! - The peer that reaches a limit bears it, and no other. Where the peer can wait, it waits (requests, bytes sent
 //!   ahead of a handshake): reading stops, so that TCP holds the peer back and nothing is lost. Where waiting would not
@@ -86,9 +86,9 @@ use aemp_codec::Limits;
 pub use self::{budget::Budget, notices::Notices, source::Source};
 use super::peer::PeerLimits;
 
-/// The limits on what unauthenticated connections and each other node may cost a node.
+/// The limits on the costs that unauthenticated connections and each other node may cause.
 ///
-/// The fields have the names of the configuration's keys. The [module](crate::limits) says what happens at each limit.
+/// The fields have the names of the configuration's keys. The [module](crate::limits) has the effect of each limit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NodeLimits {

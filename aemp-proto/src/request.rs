@@ -22,7 +22,7 @@ pub const ROOM: &str = "Aemp::room";
 /// Answers [`ROOM`].
 pub const CREDIT: &str = "Aemp::credit";
 
-/// The request that stops a port after what is queued. It belongs to this project and is sent only to its nodes; others
+/// The request that stops a port after its queued messages. It belongs to this project and is sent only to its nodes; others
 /// get a kill.
 pub const STOP: &str = "Aemp::stop";
 

@@ -69,7 +69,7 @@
 //! | to answer with an error, or to die of one | a return type `Result<T, E>`, without or with [`#[rcv(try)]`](macro@port#errors) |
 //! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
 //! | to load at the start, to save at the end | [`#[start]`, `#[stop]`](macro@port#the-life-of-a-port), [`handbook::lifecycle`] |
-//! | an end after what is queued; to wait for an end | [`Handle::stop`], [`Handle::stop_within`], [`Handle::closed`] |
+//! | an end after the queued messages; to wait for an end | [`Handle::stop`], [`Handle::stop_within`], [`Handle::closed`] |
 //! | ports that end when they are idle | [`Cx::idle_after`] |
 //! | ports that end with their handles | [`Owned`], [`#[port(owned)]`](macro@port#options), [`WeakHandle`] |
 //! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
@@ -85,7 +85,7 @@
 //! | a computation, or blocking code, while the port goes on | [`Cx::blocking`] |
 //! | time limits of calls, for one call or for all of a node | [`Call::timeout`], [`NodeBuilder::call_timeout`], [`handbook::calls`] |
 //! | to see how long a caller still waits, or that it has left | [`Cx::deadline`], [`Cx::cancelled`]; [`Reply::deadline`], [`Reply::closed`] |
-//! | calls that are not handled if nobody waits for them any more | [`#[rcv(wanted)]`](macro@port#calls-that-nobody-waits-for), [`handbook::calls`] |
+//! | calls that are not handled without a waiting caller | [`#[rcv(wanted)]`](macro@port#calls-without-a-waiting-caller), [`handbook::calls`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
 //! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
 //! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
@@ -101,7 +101,7 @@
 //! | one instance of a port in the network, made elsewhere when its node is lost | [`Node::singleton`] |
 //! | publish and subscribe, over all nodes; presence | [`topic`]: [`Node::topic`], [`Node::presence`], [`handbook::topics`] |
 //! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
-//! | to know whether a node has joined the network | [`Node::joined`] |
+//! | the outcome of joining the network | [`Node::joined`] |
 //! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |
 //! | seeds from SRV records (`srv:NAME`) | feature `srv`, [`config::Seed`] |
 //! | to know that a node has ended, and how | [`Node::ended`] |
@@ -117,7 +117,7 @@
 //! | to log or print text of other nodes | [`Shown`] |
 //! | to send files, or other bulk, between nodes | [`stream`]: [`Node::open_stream`], [`ByteStream`](stream::ByteStream) in a message |
 //! | a handler that takes or returns a stream of items | [`streamed`]: [`Streamed<T>`](streamed::Streamed), [`Cx::streamed`], [`Node::streamed`] |
-//! | to know what is logged, and at which rates | [`handbook::logs`] |
+//! | the log lines, and their rates | [`handbook::logs`] |
 //! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
 //! | to watch a network in the browser | `aemp observe` of the crate `aemp-cli`; `Observer` of `aemp-web` |
 //! | to count and measure: Prometheus, probes, recorders of the crate `metrics` | feature `metrics`: `aemp::metrics`, `aemp::handbook::metrics` |
@@ -126,7 +126,7 @@
 //! | nodes behind NAT, and clients that do not listen, to reach each other | [`handbook::relays`], [`NodeBuilder::relay`] |
 //! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
 //! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
-//! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |
+//! | the wire protocol, also for implementers | [`aemp_proto::protocol`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
 //!
 //! # Guarantees

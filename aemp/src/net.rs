@@ -92,7 +92,7 @@ pub(crate) struct Shared {
     mesh: Lock<Mesh<LockedPeers>>,
     /// The channels for orders to the tasks of connections.
     connections: Lock<HashMap<ConnId, ConnectionTask>>,
-    /// The tunnels, with what wakes their readers and writers.
+    /// The tunnels, with the wakers of their readers and writers.
     tunnels: Lock<HashMap<ConnId, Arc<Stir>>>,
     /// Notified when changes of the database wait to be sent.
     staged: Notify,

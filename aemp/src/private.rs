@@ -41,7 +41,7 @@ pub fn ask<M: Message, T: Send + 'static>(
     port.call(message).whole()
 }
 
-/// The context for a handler that answers by what it returns, and can see its caller.
+/// The context for a handler that answers by its result, and can see its caller.
 pub fn answering<'c, 'a, T: Send>(cx: &'c mut Cx<'a>, reply: &'c Reply<T>) -> Answering<'c, 'a> {
     Answering::new(cx, reply)
 }

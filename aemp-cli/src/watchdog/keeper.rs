@@ -27,7 +27,7 @@ use crate::{
     signals::Signals,
 };
 
-/// Runs the node in processes of its own until it has ended for good. `secret` is what this process has read from its
+/// Runs the node in processes of its own until it has ended for good. `secret` is the text that this process has read from its
 /// standard input.
 pub(crate) async fn keep(when: When, heartbeat: Duration, secret: Option<&Input>) -> Outcome {
     let failed = |error: io::Error| Failure::failed(format_args!("the watchdog: {error}"));

@@ -1,6 +1,6 @@
 //! The whole database on a global node, and its changes that others have not been told.
 //!
-//! Every change of an entry goes through here, and is noted. So nobody can change an entry and forget its watchers.
+//! Every change of an entry goes through here, and is noted. So no change of an entry forgets its watchers.
 
 use std::sync::Arc;
 

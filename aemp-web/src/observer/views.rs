@@ -118,7 +118,7 @@ fn logs(request: &Request, network: &Network) -> Markup {
 fn changes<'a>(state: &State, changes: impl Iterator<Item = &'a Change>) -> Markup {
     let changes: Vec<_> = changes.take(CHANGES).collect();
     html! {
-        h2 { "What changed" }
+        h2 { "Changes" }
         @if changes.is_empty() { p.dim { "Nothing, since somebody looks." } }
         ul.changes {
             @for change in changes {
@@ -293,7 +293,7 @@ fn seed(seed: &SeedInfo) -> Markup {
 }
 
 fn calls(request: &Request, network: &Network) -> Markup {
-    let caption = "Calls by what they call, of all nodes";
+    let caption = "Calls by their handler, of all nodes";
     html! {
         p.dim {
             "Rates and times are of the last five to ten seconds, numbers since the nodes count: those with the feature metrics from their \
@@ -328,7 +328,7 @@ fn family(request: &Request, state: &State, name: &str) -> Markup {
             let owner = row.cells.get(1).filter(|owner| at == 1 && owner.text != "-");
             owner.map(|owner| Page::Node(owner.text.clone()))
         }))
-        h2 { "What changed" }
+        h2 { "Changes" }
         @match opened.filter(|family| !family.changes.is_empty()) {
             None => p.dim { "Nothing, since somebody looks." },
             Some(family) => ul.changes {

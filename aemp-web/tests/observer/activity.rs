@@ -46,7 +46,7 @@ fn till(node: &Node) -> TillRef {
     node.port(Till { other: None })
 }
 
-/// The document, when it has what is looked for.
+/// The document, when it has the expected contents.
 async fn until<T>(watched: &Watched, path: &str, find: impl Fn(&Value) -> Option<T>) -> T {
     soon(async {
         loop {

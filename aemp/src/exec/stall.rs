@@ -133,7 +133,7 @@ impl Detector {
 }
 
 impl Observed {
-    /// Looks at all seats. Returns whether any of them is running something.
+    /// Looks at all seats. Returns true if any of them is running something.
     fn check_seats(&mut self) -> bool {
         let now = Instant::now();
         let (mut busy, mut stuck) = (false, Vec::new());

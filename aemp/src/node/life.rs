@@ -72,7 +72,7 @@ pub enum Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 enum Phase {
-    /// The node takes no more work from others, and its ports handle what they have.
+    /// The node takes no more work from others, and its ports handle their queued messages.
     Draining = 1,
     /// The node is being stopped, and makes no ports.
     Ending,
@@ -128,12 +128,12 @@ impl Life {
         false
     }
 
-    /// Starts the end: no ports are made from now on. Returns whether this call was the first.
+    /// Starts the end: no ports are made from now on. Returns true if this call was the first.
     fn begin_to_end(&self) -> bool {
         self.phase.fetch_max(Phase::Ending as u8, Ordering::AcqRel) < Phase::Ending as u8
     }
 
-    /// Starts to drain the node. Returns whether this call was the first.
+    /// Starts to drain the node. Returns true if this call was the first.
     fn begin_to_drain(&self) -> bool {
         self.phase
             .compare_exchange(

@@ -211,7 +211,7 @@ impl<T> Reply<T> {
         }
     }
 
-    /// False if it is known that nobody waits for the answer of a call. A message that was sent has none.
+    /// False if it is known that no caller waits for the answer. A message that was sent has none.
     pub(crate) fn is_awaited(&self) -> bool {
         let is_left = match &self.0 {
             To::Nobody => false,
@@ -262,7 +262,7 @@ impl<T> Reply<T> {
     }
 }
 
-/// The call that a handler answers by what it returns, without its type.
+/// The call that a handler answers by its result, without its type.
 pub(crate) trait Answered: fmt::Debug + Send + Sync {
     /// The time at which the caller gives up.
     fn deadline(&self) -> Option<Instant>;

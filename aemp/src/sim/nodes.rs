@@ -26,7 +26,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 /// Each node has a host of its own, with the node's name. A node listens on `host:port`, as usual, but the host is
 /// always its own: `.bind("*:4040")` makes the node `a` listen on `a:4040`, and `.seed("a:4040")` finds it.
 ///
-/// # What is the same in every run
+/// # Reproducible runs
 ///
 /// Everything runs on one thread. All randomness of nodes and network comes from the seed: port names, nonces, delays
 /// of retries, latencies, cuts. So two runs with the same seed are the same, as long as the code under test is the same

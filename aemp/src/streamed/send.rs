@@ -320,7 +320,7 @@ impl Outflow {
         }
     }
 
-    /// Ready with what `find` finds, or if the consumer is gone.
+    /// Ready with the result of `find`, or if the consumer is gone.
     fn poll<R>(
         &self,
         task: &Context<'_>,

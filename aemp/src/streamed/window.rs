@@ -111,7 +111,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the two sides do, there are never more items on their way than the largest window allowed, and a
+        /// In every order of events, there are never more items on their way than the largest window allowed, and a
         /// sender without credit gets some when the consumer has taken everything.
         #[test]
         fn items_on_their_way_fit_into_the_window(

@@ -212,7 +212,7 @@ impl Machine {
         self.pump(now);
     }
 
-    /// Does what is due.
+    /// Does everything that is due.
     pub(super) fn timeout(&mut self, now: Duration) {
         while let Some(&(due, key)) = self.timers.first() {
             if due > now {

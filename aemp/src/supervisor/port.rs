@@ -419,7 +419,7 @@ impl Supervisor {
 }
 
 impl Drop for Supervisor {
-    /// Kills what is left of the children, the last first.
+    /// Kills the remaining children, the last first.
     fn drop(&mut self) {
         if self.node.life().has_vanished() {
             return;

@@ -130,7 +130,7 @@ impl Session {
         self.ended
     }
 
-    /// The ciphertext to send. Report what was sent with [`sent`](Self::sent).
+    /// The ciphertext to send. Report the sent bytes with [`sent`](Self::sent).
     pub(crate) fn to_send(&self) -> &[u8] {
         &self.outgoing[self.sent..self.filled]
     }

@@ -1,4 +1,4 @@
-//! The task of a topic at one node: it takes what the node's users publish and what arrives from other nodes, in order,
+//! The task of a topic at one node: it takes the messages of the node's users and of other nodes, in order,
 //! and tells the subscribers.
 //!
 //! It is a task and not a port, because every peer may kill a port. Its ports (an inlet, a port for answers) hold

@@ -379,7 +379,7 @@ impl Machine {
         self.pump(now);
     }
 
-    /// Does what is due.
+    /// Does everything that is due.
     pub(super) fn timeout(&mut self, now: Duration) {
         while let Some(&(due, key)) = self.timers.first() {
             if due > now {
@@ -520,7 +520,7 @@ impl Machine {
         }
     }
 
-    /// Accepts what fits, and gives the workers what they have room for.
+    /// Accepts the jobs that fit, and gives the workers as many as they have room for.
     fn pump(&mut self, now: Duration) {
         loop {
             while let Some(&first) = self.lobby.first() {

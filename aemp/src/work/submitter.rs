@@ -101,7 +101,7 @@ impl Submitter {
         Ok(submitter)
     }
 
-    /// Submits what may be submitted.
+    /// Submits the jobs that may be submitted.
     fn pump(&mut self, cx: &Cx<'_>) {
         while self.sent < WINDOW
             && let Some(&number) = self.here.first()

@@ -182,7 +182,7 @@ impl Worker {
         }
     }
 
-    /// Runs what it has room for.
+    /// Runs as many jobs as it has room for.
     fn pump(&mut self, cx: &mut Cx<'_>) {
         while self.running.len() < self.at_once as usize
             && let Some((session, task)) = self.queue.pop_front()

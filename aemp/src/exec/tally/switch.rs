@@ -1,7 +1,7 @@
 //! The switch of a node's counting: on for a while after somebody has asked for the counts.
 //!
 //! A program with the feature `metrics` counts at all times, because a scraper wants counts that only grow. Others count from the
-//! first question of an observer on, until [`LINGER`] has passed without one. So a program that nobody looks at pays for one
+//! first question of an observer on, until [`LINGER`] has passed without one. So a program without an observer pays for one
 //! branch, and an observer needs nothing to be added to a program.
 
 use std::{

@@ -1,7 +1,7 @@
 //! The calls that async handlers wait for, with their callers.
 //!
 //! Each handler that waits is polled once more by its own task, as in a search for a circle (`exec::circle`), and the calls that are
-//! pending then are noted. So nothing is noted, and nothing is paid for, while nobody asks. The inspection holds the lock of
+//! pending then are noted. So nothing is noted, and nothing is paid for, without a question. The inspection holds the lock of
 //! the searches, because it would spoil the proofs of one that runs at the same time.
 //!
 //! Alternative: each call that waits could enter itself in its port. That would cost each call two steps under the port's lock.

@@ -101,7 +101,7 @@ impl Node {
     /// would hit other ports. The queue and the monitors contain user code, so another task than that of the
     /// connection ends the port.
     ///
-    /// Returns whether the queue is below the limit, but has a crowd of messages.
+    /// Returns true if the queue is below the limit, but has a crowd of messages.
     pub(in crate::node) fn end_if_full(
         &self,
         from: &Peer,

@@ -1,4 +1,4 @@
-//! The decisions after an end: whether a child is made again, with which others, and when the supervisor gives up.
+//! The decisions after an end: to make a child again, alone or with others, or to give up.
 
 use std::time::Duration;
 

@@ -96,7 +96,7 @@ impl Roster {
         }
     }
 
-    /// The time has come to see who is gone.
+    /// The time has come to look for members that are gone.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((at, port)) = self.missing.first().cloned()
             && at <= now

@@ -21,7 +21,7 @@ use crate::{Node, db::Watch};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PresenceEvent<M> {
-    /// The members who are present: always the first event.
+    /// The members that are present: always the first event.
     Here(BTreeMap<PortId, M>),
     /// A member is present now.
     Joined(PortId, M),

@@ -410,7 +410,7 @@ fn a_lost_submitter_takes_only_what_was_not_accepted() {
     for number in 0..3 {
         world.done(number);
     }
-    assert!(world.ends.is_empty(), "there is nobody to tell");
+    assert!(world.ends.is_empty(), "there is no submitter to tell");
     assert_eq!(world.machine.stats().done, 3);
 }
 

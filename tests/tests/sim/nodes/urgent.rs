@@ -78,7 +78,7 @@ impl Sender {
     }
 }
 
-/// Returns whether a message has overtaken another one of its sender.
+/// Returns true if a message has overtaken another one of its sender.
 fn run(seed: u64) -> bool {
     let mut sim = Sim::new(seed);
     let mut chance = Chance::new(seed);

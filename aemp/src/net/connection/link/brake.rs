@@ -9,7 +9,7 @@
 //! A pause holds up the connection's messages to other ports as well, and the port itself may wait for an answer from
 //! that node. Therefore a pause has an end, whether the port has caught up or not. And a port that handles next to
 //! nothing is given up: its connections go on with short pauses, and it dies at `max_port_queue`. An acknowledgement by
-//! port would hold up only the senders to that port; bounded ports have that (`stream/credit`), and senders who wait for
+//! port would hold up only the senders to that port; bounded ports have that (`stream/credit`), and senders that wait for
 //! room.
 //!
 //! Limit: connections are not braked before their first messages have made the queue long. About a thousand messages of
