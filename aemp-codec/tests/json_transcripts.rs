@@ -51,9 +51,9 @@ fn write(packet: &[Value]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut writer = Format::Json.writer(&mut out, Limits::default());
     for value in packet {
-        writer.value(value).expect("what was read can be written");
+        writer.value(value).expect("a read value can be written");
     }
-    writer.finish().expect("what was read can be written");
+    writer.finish().expect("a read value can be written");
     out
 }
 

@@ -304,7 +304,7 @@ impl Handshake {
 
     /// Continues a handshake with a peer whose nonce is one of our own.
     ///
-    /// The peer must still prove that it is this node, because anybody can pass a greeting on.
+    /// The peer must still prove that it is this node, because any peer can pass a greeting on.
     pub fn meet_myself(&mut self) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Doubtful(peer) => {

@@ -30,7 +30,7 @@
 //! | tasks of data connections in their beginning | nodes | as many as are expected, 30 s each; those that this node has dialled end with the announcement |
 //! | `Pending.leftover` (proof given, monitors still firing) | nodes | `max_handshake_bytes`, then no reading |
 //! | `mesh.nodes` (claims), `Arbiter.waiting` | strangers | the number of strangers |
-//! | `mesh.notices`, `global.notices` | anybody | 1000 entries |
+//! | `mesh.notices`, `global.notices` | any peer | 1000 entries |
 //! | `Exchange.sessions` of a relay | ends of relayed connections | `relay::MOST_SESSIONS` for each node; octets: `relay::WINDOW` for each direction, and none from half of `max_queue_bytes` on |
 //! | `Tunnel.inbox` | the relay and the other end | `relay::WINDOW`, then the tunnel ends; `relay::MOST_SESSIONS` tunnels that one relay has opened |
 //! | `Tunnels.asking` | dials of this node | one for each, until the dial's deadline |

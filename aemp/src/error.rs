@@ -196,9 +196,9 @@ impl Sent {
     }
 
     /// Logs the error of a message that is not reported to any caller.
-    pub(crate) fn log(&self, what: &str, to: &PortId) {
+    pub(crate) fn log(&self, message: &str, to: &PortId) {
         if let Some(error) = &self.0 {
-            crate::log::error!(to: to, "{what} to {to} was not sent: {error}");
+            crate::log::error!(to: to, "{message} to {to} was not sent: {error}");
         }
     }
 }

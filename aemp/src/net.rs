@@ -211,8 +211,8 @@ impl Net {
         self.ask(|_, _| ());
     }
 
-    fn spawn(&self, what: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self.node().spawn_vital(what, task);
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.node().spawn_vital(name, task);
         self.0.tasks.lock().push(task);
     }
 

@@ -43,7 +43,7 @@ mod tests {
     use super::{Entrant, Role, Unit, interleave};
 
     #[test]
-    fn everybody_comes_first_once() {
+    fn each_entrant_comes_first_once() {
         let entrants = ["a", "b"].map(|name| Entrant {
             name,
             role: Role::Peer,

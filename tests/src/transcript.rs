@@ -1,4 +1,4 @@
-//! Reading the transcripts (`fixtures/transcripts/README.md` says what is in them).
+//! Reading the transcripts (`fixtures/transcripts/README.md` has their contents).
 
 use std::{fs, path::Path};
 

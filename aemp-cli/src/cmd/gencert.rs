@@ -107,10 +107,10 @@ fn issue(session: &mut Session, file: &str, node: &str, now: OffsetDateTime) -> 
     note(session, &format!("a new certificate for {node}"))
 }
 
-fn note(session: &Session, what: &str) -> Outcome {
+fn note(session: &Session, made: &str) -> Outcome {
     let (of, days) = (whose(session), VALID.whole_days());
     session.output.note(&format!(
-        "set {what} (ECDSA P-256, valid for {days} days) for {of}"
+        "set {made} (ECDSA P-256, valid for {days} days) for {of}"
     ));
     Ok(Exit::Done)
 }

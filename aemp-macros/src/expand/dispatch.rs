@@ -245,8 +245,8 @@ fn concurrent(shape: &Shape<'_>, handler: &Handler, number: u32, way: &Concurren
     let call = call(handler);
     let (reply, ty, body) = match &handler.answer {
         Answer::Nothing(ending) | Answer::Deferred(ending) => {
-            let nobody = quote!(#p::Reply::<()>::nobody());
-            (nobody, quote!(()), ended(p, ending, &call))
+            let no_caller = quote!(#p::Reply::<()>::none());
+            (no_caller, quote!(()), ended(p, ending, &call))
         }
         Answer::Returned(returned) => {
             let answered = answered(p, handler);

@@ -245,7 +245,7 @@ pub(super) fn reject_unusual(sig: &Signature, errors: &mut Errors) {
 }
 
 fn receiver(context: &Context<'_>, sig: &Signature, errors: &mut Errors) {
-    let what = match context {
+    let first = match context {
         Context::Port { .. } => "`&self` or `&mut self`",
         Context::Protocol => "`&self`",
     };
@@ -264,13 +264,13 @@ fn receiver(context: &Context<'_>, sig: &Signature, errors: &mut Errors) {
         }) if is_self_reference(ty) => {}
         Some(receiver) => {
             let message = format_args!(
-                "a handler borrows its port, which handles more messages: write {what}"
+                "a handler borrows its port, which handles more messages: write {first}"
             );
             errors.at(receiver, message);
         }
         None => {
             let message =
-                format_args!("a handler is a method: write {what} as its first parameter");
+                format_args!("a handler is a method: write {first} as its first parameter");
             errors.at(&sig.ident, message);
         }
     }

@@ -270,7 +270,7 @@ fn peers_without_a_secret_are_refused() {
     }
 }
 
-/// A greeting alone proves nothing, because anybody can pass on a greeting of this node.
+/// A greeting alone proves nothing, because any peer can pass on a greeting of this node.
 #[test]
 fn this_node_itself_has_to_prove_that_it_is() {
     let make = |role: Role, nonce: &str| {

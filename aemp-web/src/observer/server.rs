@@ -56,7 +56,7 @@ pub(super) fn router(watch: Watch, door: Door, actions: Actions) -> Router {
         .route("/", get(home))
         .route("/{page}", get(page))
         .route("/live/{page}", get(live))
-        .route("/api/{what}", get(api::answer))
+        .route("/api/{subject}", get(api::answer))
         .route("/assets/{file}", get(assets::file));
     if actions == Actions::On {
         router = router.merge(actions::routes());

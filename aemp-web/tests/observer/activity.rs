@@ -193,7 +193,7 @@ async fn a_family_has_owners_and_changes() {
     };
     page("<a href=\"/node?id=green\">green</a>").await;
     page("<a href=\"/node?id=blue\">blue</a>").await;
-    page("Nothing, since somebody looks.").await;
+    page("Nothing since the observer began.").await;
     let _soup = watched
         .green
         .db_set("menu", "soup", "burnt")

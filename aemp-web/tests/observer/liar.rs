@@ -56,7 +56,7 @@ async fn lie(to: &str, id: &str, lie: fn(&str) -> Value) -> JoinHandle<()> {
 }
 
 fn answer(packet: &Value, lie: fn(&str) -> Value) -> Option<Value> {
-    let [port, tag, what, to, message @ ..] = packet.as_array()?.as_slice() else {
+    let [port, tag, subject, to, message @ ..] = packet.as_array()?.as_slice() else {
         return None;
     };
     if port != "" {
@@ -68,7 +68,7 @@ fn answer(packet: &Value, lie: fn(&str) -> Value) -> Option<Value> {
     match tag.as_str()? {
         "can" => answer.push(json!(1)),
         "inspect" => {
-            let subject = what.as_str().or_else(|| what[0].as_str())?;
+            let subject = subject.as_str().or_else(|| subject[0].as_str())?;
             answer.extend([json!(""), lie(subject)]);
         }
         _ => return None,

@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_is_for_those_who_ask() {
+    fn the_history_is_for_catchers_that_ask() {
         let hub = Hub::new(Some((LogLevel::Info, 3)));
         assert_eq!(hub.wanted(), LevelFilter::INFO);
         for (level, text, age) in [

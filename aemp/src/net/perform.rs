@@ -146,7 +146,7 @@ impl Net {
                 deadlines,
                 traces,
             } => {
-                // Before anybody hears that the node is up.
+                // Before the report that the node is up.
                 if let Some(peer) = self.node().peers().get(node.as_str()) {
                     peer.set_traces(traces.then_some(conn));
                 }

@@ -258,7 +258,7 @@ impl Node {
     /// Starts a vital task, without which the node cannot run.
     pub(crate) fn spawn_vital(
         &self,
-        what: &'static str,
+        name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> tokio::task::JoinHandle<()> {
         let node = self.clone();
@@ -268,9 +268,9 @@ impl Node {
             }
             match ending {
                 Ending::Dropped => node.runtime_gone(),
-                Ending::Returned => node.break_down(format!("its task `{what}` has ended")),
+                Ending::Returned => node.break_down(format!("its task `{name}` has ended")),
                 Ending::Panicked(reason) => {
-                    node.break_down(format!("its task `{what}` has failed: {reason}"));
+                    node.break_down(format!("its task `{name}` has failed: {reason}"));
                 }
             }
         }))

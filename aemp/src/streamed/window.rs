@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_grants_itself_and_then_what_was_taken_in_halves() {
+    fn a_window_grants_itself_and_then_taken_items_in_halves() {
         let mut window = Window::new(4);
         assert_eq!((window.grant(), window.grant()), (Some(4), None));
         window.took_one();

@@ -156,7 +156,7 @@ impl Trust {
             .iter()
             .filter(|trusted| trusted.parsed.subject == *issuer);
         let unfit = issuers.find_map(|trusted| trusted.no_issuer(now));
-        let (error, what) = match error {
+        let (error, text) = match error {
             Error::UnknownIssuer => (
                 CertificateError::UnknownIssuer,
                 match unfit {
@@ -187,7 +187,7 @@ impl Trust {
         };
         Refusal::new(
             error,
-            format!("the peer's certificate for {subject} {what}"),
+            format!("the peer's certificate for {subject} {text}"),
         )
     }
 }

@@ -149,7 +149,7 @@ async fn dropped_replies_and_deaths_are_distinguished() {
     );
 }
 
-/// Answers with what cannot be sent.
+/// Answers with a value that cannot be sent.
 struct Unspeakable;
 
 #[port]
@@ -283,7 +283,7 @@ impl<'de> Deserialize<'de> for Odd {
     }
 }
 
-/// Tells the other node of its being written, and looks what is queued for it.
+/// Tells the other node when it is written, and shows the queue for that node.
 #[derive(Debug, Deserialize)]
 struct Chatty(u8);
 

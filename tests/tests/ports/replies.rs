@@ -1,4 +1,4 @@
-//! The callee's side of calls within one node: whether callers still wait, and the errors that they get.
+//! The callee's side of calls within one node: the presence of callers, and the errors that they get.
 
 use std::{
     pin::pin,
@@ -70,7 +70,7 @@ async fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> 
 }
 
 #[test]
-fn replies_know_whether_they_are_wanted() {
+fn replies_know_if_they_are_wanted() {
     on_both(|| async {
         let node = node();
         let port = node.port(Keeper::default());

@@ -195,7 +195,7 @@ fn a_mock_answers_and_records() {
 }
 
 #[test]
-fn a_mock_dies_of_what_its_protocol_does_not_have() {
+fn a_mock_dies_of_messages_outside_its_protocol() {
     test::run(async |node| {
         let mock = Mock::new(&node, |_: ShelfMsg| panic!("not expected"));
         let shelf: ShelfRef = mock.handle();

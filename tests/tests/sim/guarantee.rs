@@ -80,7 +80,7 @@ impl Guarantee {
         let number = message.first().and_then(Value::as_i64).unwrap_or(-1);
         let said = self.said.get(&(from, number as u64));
         let Some((road, epoch, place)) = said.cloned() else {
-            return Err(format!("{port} was sent {message:?} by nobody"));
+            return Err(format!("{port} got {message:?}, which no port has sent"));
         };
         if road.2 != *port {
             return Err(format!("{port} gets a message of {road:?}"));

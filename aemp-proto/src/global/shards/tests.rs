@@ -180,7 +180,7 @@ fn the_usage_of_an_owner_is_known() {
     assert_eq!(
         held(&shards, b),
         (0, 0),
-        "and goes when somebody else sets it"
+        "and goes when another node sets it"
     );
 }
 

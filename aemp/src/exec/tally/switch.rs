@@ -1,4 +1,4 @@
-//! The switch of a node's counting: on for a while after somebody has asked for the counts.
+//! The switch of a node's counting: on for a while after a question for the counts.
 //!
 //! A program with the feature `metrics` counts at all times, because a scraper wants counts that only grow. Others count from the
 //! first question of an observer on, until [`LINGER`] has passed without one. So a program without an observer pays for one

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Semantics
 ///
-/// A program with the feature `metrics` counts at all times. Others count messages and calls while somebody asks, and for fifteen seconds
+/// A program with the feature `metrics` counts at all times. Others count messages and calls while an observer asks, and for fifteen seconds
 /// after a question; the first answer has none. Deaths and restarts are counted at all times.
 ///
 /// # Limits

@@ -24,7 +24,7 @@ use crate::{
 
 /// The number of handlers that are asked for one answer.
 const MOST_ASKED: usize = 500;
-/// The time for which an answer is given out again: to ask costs each waiting handler a poll, and everybody may ask.
+/// The time for which an answer is given out again: a question costs each waiting handler a poll, and any node may ask.
 const LEAST: Duration = Duration::from_millis(400);
 /// The time limit of all of them together.
 const PATIENCE: Duration = Duration::from_millis(500);

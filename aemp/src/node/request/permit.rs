@@ -16,7 +16,7 @@ impl Node {
     pub(in crate::node) fn refuses(
         &self,
         from: Option<&Arc<Peer>>,
-        what: &'static str,
+        request: &'static str,
         function: &str,
     ) -> bool {
         let Some(from) = from else { return false };
@@ -32,11 +32,11 @@ impl Node {
         };
         if from.account().may_complain() {
             let (from, function) = (from.id(), short(function));
-            let what = match what {
+            let request = match request {
                 "spawn" => format!("spawn of {function}"),
                 _ => function.to_owned(),
             };
-            let text = format!("node port: {what} from {from}: {why}");
+            let text = format!("node port: {request} from {from}: {why}");
             self.complain(from, text);
         }
         true

@@ -252,9 +252,9 @@ mod tests {
             let (mut roster, mut now) = (Roster::default(), Instant::now());
             roster.hear(now, all(&[]));
             let (mut entries, mut seen) = (BTreeMap::new(), BTreeMap::new());
-            for (which, what, seconds) in steps {
+            for (which, event, seconds) in steps {
                 let key = format!("a#{which}");
-                match what {
+                match event {
                     0 => { entries.remove(&key); roster.hear(now, deleted(&key)); }
                     1 => { entries.remove(&key); roster.hear(now, set(&key, Value::Array(vec![]))); }
                     meta_of => {

@@ -57,7 +57,7 @@ fn line(when: When, node: &str, act: Act) -> Line {
     Line { when, node, act }
 }
 
-/// The actions in a scenario, in whatever format it was recorded.
+/// The actions in a scenario, in any recorded format.
 pub(crate) fn of(transcript: &Transcript) -> Vec<Line> {
     let name = transcript.name.as_str();
     match name.strip_suffix("_cbor").unwrap_or(name) {
