@@ -94,7 +94,7 @@ struct Known {
 #[derive(Default)]
 struct Class {
     journal: Journal,
-    /// The messages in the order in which they were sent; true for those thatse handlers wait.
+    /// The messages in the order in which they were sent; true for those whose handlers wait.
     sent: Vec<(u32, bool)>,
     /// The number of messages in `sent` that must be handled: those from before the first kill. `None` before a kill.
     until_kill: Option<usize>,
