@@ -1,4 +1,5 @@
-//! The hashes that proofs are made of (feature `auth`).
+//! The hashes that proofs are made of (feature `auth`). The HMAC is `SimpleHmac`, because the block-level one does not take
+//! SHA-3.
 
 #[cfg(feature = "auth")]
 mod sha3_512 {

@@ -1,4 +1,5 @@
-//! `aemp gencert`: one certificate for all nodes, or a CA and certificates of their own.
+//! `aemp gencert`: one certificate for all nodes, or a CA and certificates of their own. rcgen makes them with ring: ECDSA,
+//! no RSA. Its feature `x509-parser` reads the CA that issues.
 
 use std::{
     fs::{self, OpenOptions},

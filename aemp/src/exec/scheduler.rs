@@ -75,7 +75,7 @@ struct Injector {
 /// The urgency of a new drainer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
-    /// When the current task yields: nothing before that takes long.
+    /// The moment at which the current task yields: nothing before that takes long.
     Soon,
     /// At once, on another worker if one is idle.
     Now,

@@ -1,4 +1,6 @@
 //! Functions that other nodes may run here: init functions found at link time, and those registered by the program.
+//!
+//! `inventory` finds the former. linkme does not work in crates that forbid `unsafe`.
 
 #[cfg(feature = "net")]
 use std::pin::Pin;

@@ -56,7 +56,7 @@ pub(super) enum Command {
     End(Reason),
 }
 
-/// How an incarnation has ended.
+/// The end of an incarnation.
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
     pub(super) reason: Reason,

@@ -110,7 +110,7 @@ impl Guarantee {
         self.monitors.retain(|(at, _), _| *at != member);
     }
 
-    /// When nothing is on its way any more: everything has arrived that no monitor has fired for.
+    /// Nothing is on its way any more: everything has arrived that no monitor has fired for.
     pub(crate) fn check_end(&self, world: &World) -> Result<(), String> {
         for (road, sender) in &self.senders {
             if sender.monitor.is_none() || !world.is_alive(&road.2) {

@@ -32,7 +32,7 @@ struct World {
     step: u64,
     next: usize,
     random: Random,
-    /// How often a member lost the name to an older holder.
+    /// The number of times that a member lost the name to an older holder.
     lost: usize,
 }
 

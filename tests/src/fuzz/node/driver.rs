@@ -10,7 +10,7 @@ use aemp_proto::{
 
 use super::machine::{Conn, Machine};
 
-/// How long a text in a log may be.
+/// The longest text in a log.
 const MOST_LOGGED: usize = 20_000;
 
 impl Machine {

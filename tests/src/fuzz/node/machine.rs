@@ -20,7 +20,7 @@ use super::model::Model;
 
 /// The number of connections that other nodes may have open at one time.
 const MOST_CONNECTIONS: usize = 8;
-/// How often something may be due while time stands still.
+/// The number of times that an event may be due while time stands still.
 const MOST_AT_ONCE: usize = 1000;
 const MONITOR_TIMEOUT: Duration = Duration::from_secs(30);
 

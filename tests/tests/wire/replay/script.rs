@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::story::{self, What};
 use aemp_tests::transcript::Transcript;
 
-/// When something was done.
+/// The time of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum When {
     /// Before the first connection of the node.
