@@ -397,7 +397,10 @@ mod tests {
             let before = framer.position;
             found = framer.scan(&packet[..end]).expect("a packet");
             let after = found.as_ref().map_or(framer.position, |range| range.end);
-            assert!(after - before <= 1_000 + element.len(), "only the new bytes");
+            assert!(
+                after - before <= 1_000 + element.len(),
+                "only the new bytes"
+            );
             steps += after - before;
         }
         assert_eq!((steps, found), (packet.len(), Some(0..packet.len())));

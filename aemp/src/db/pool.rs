@@ -50,7 +50,7 @@ pub enum Pick<'a> {
     /// A random port; one with a greater weight more often.
     Random,
     /// The port with the least load in proportion to its weight: the [leases](Lease) and [calls](Pool::call) of this pool, and its published
-/// [load](Offer::load). Of several the one whose turn it is.
+    /// [load](Offer::load). Of several the one whose turn it is.
     LeastLoaded,
     /// The port that belongs to this key. Every node chooses the same port, as long as the pool has the same ports with
     /// the same weights. A new port takes over some keys, and only the keys of a lost port move to others. The number of a port's keys is in

@@ -255,6 +255,9 @@ mod tests {
         }
         assert!(tidied < 40, "{tidied} times");
         assert!(moved < 400_000, "{moved} looked at");
-        assert!(callers.0.capacity() < 50_000, "calls that are gone are forgotten");
+        assert!(
+            callers.0.capacity() < 50_000,
+            "calls that are gone are forgotten"
+        );
     }
 }

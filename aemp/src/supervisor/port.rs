@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use super::{
     Alarm, Child, ChildError, ChildInfo, Incarnation, SHUTDOWN, Strategy,
     machine::{Command, Key, Machine, Run},
-    order::{Born, Lifeline, Order, Event},
+    order::{Born, Event, Lifeline, Order},
     spec::Make,
 };
 use crate::{Cx, Local, Node, Reason, Reply, exec::spans, guard, lock::Lock, port};

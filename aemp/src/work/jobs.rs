@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     JobError, JobId, Source,
-    submitter::{Submitter, SubmitterRef, Command},
+    submitter::{Command, Submitter, SubmitterRef},
     ticket::{Stage, Stub, Ticket},
     wire::Payload,
 };

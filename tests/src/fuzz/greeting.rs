@@ -49,7 +49,10 @@ pub(super) fn run(bytes: &[u8]) -> usize {
     let pieces = handshake(&config, &own, Input::pieces(&theirs, cut), kind & 1 == 0);
     assert_eq!(whole, pieces, "how bytes arrive must not matter");
     let later = handshake(&config, &own, [&*theirs], kind & 1 != 0);
-    assert_eq!(whole.established, later.established, "nor in the one that goes first");
+    assert_eq!(
+        whole.established, later.established,
+        "nor in the one that goes first"
+    );
     assert_eq!(whole.leftover, later.leftover);
     if whole.established.is_some() && whole.secured != Some(Keys::Certificates) {
         assert!(config.secret.is_some(), "in without any secret");
@@ -166,7 +169,10 @@ pub(super) fn handshake<'a>(
     outcome.take(&mut handshake);
     handshake.timeout(handshake.deadline());
     outcome.take(&mut handshake);
-    assert!(handshake.poll().is_none(), "a handshake that is over stays over");
+    assert!(
+        handshake.poll().is_none(),
+        "a handshake that is over stays over"
+    );
     outcome
 }
 

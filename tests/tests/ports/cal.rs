@@ -167,9 +167,5 @@ async fn reply_ports_can_be_monitored_but_not_given_handlers() {
         within(node.cal(&nosy.id(), msg!["x"])).await.unwrap(),
         msg!["done"]
     );
-    assert_eq!(
-        within(told).await.unwrap(),
-        "",
-        "it has done its work"
-    );
+    assert_eq!(within(told).await.unwrap(), "", "it has done its work");
 }

@@ -298,7 +298,10 @@ impl<'a> Replay<'a> {
                 && !self.heard[&other].global
             {
                 let family = packet[2].as_str().unwrap();
-                assert!(asked.contains(family), "{place}: without a question: {packet}");
+                assert!(
+                    asked.contains(family),
+                    "{place}: without a question: {packet}"
+                );
             }
             self.ours.entry(other).or_default().note(&packet, &asked);
         }

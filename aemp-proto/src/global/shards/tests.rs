@@ -213,7 +213,11 @@ fn much_goes_in_slices() {
         set(&mut shards, back, key, 3);
     }
     del(&mut shards, back, "1");
-    assert_eq!(shown(&shards, "1"), None, "an entry that is gone does not come back");
+    assert_eq!(
+        shown(&shards, "1"),
+        None,
+        "an entry that is gone does not come back"
+    );
     assert_eq!(expire_all(&mut shards), [SLICE, SLICE - 2]);
     assert_eq!(
         (shown(&shards, "0"), shown(&shards, "2")),

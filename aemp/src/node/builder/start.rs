@@ -96,7 +96,7 @@ impl NodeBuilder {
             && self.addresses.is_empty()
             && self.seed_sources.is_empty();
         if !lonely && !self.place.has_network() {
-            return Err(self.no_network(settings));
+            return Err(no_network(settings));
         }
         if !lonely && secret.is_none() && !tls::is_possible(settings) {
             let cert = settings.cert.is_some();
@@ -142,19 +142,6 @@ impl NodeBuilder {
         })
     }
 
-    /// The error of a program without the feature `net` whose node is to be in a network.
-    fn no_network(&self, settings: &Settings) -> StartError {
-        let bind = settings.binds.iter().flatten().next();
-        let seed = settings.seeds.first().map(ToString::to_string);
-        let (setting, value) = match bind {
-            Some(bind) => ("binds", bind.to_string()),
-            None => ("seeds", seed.unwrap_or_else(|| "a network".into())),
-        };
-        let feature = "net";
-        let problem = SettingError::MissingFeature { value, feature };
-        StartError::setting(setting, problem)
-    }
-
     fn accepted(&self, settings: &Settings) -> Vec<Method> {
         let mut methods = settings.auth_accept.clone();
         if !self.accept_cleartext {
@@ -191,6 +178,19 @@ impl NodeBuilder {
         }
         Ok(formats)
     }
+}
+
+/// The error of a program without the feature `net` whose node is to be in a network.
+fn no_network(settings: &Settings) -> StartError {
+    let bind = settings.binds.iter().flatten().next();
+    let seed = settings.seeds.first().map(ToString::to_string);
+    let (setting, value) = match bind {
+        Some(bind) => ("binds", bind.to_string()),
+        None => ("seeds", seed.unwrap_or_else(|| "a network".into())),
+    };
+    let feature = "net";
+    let problem = SettingError::MissingFeature { value, feature };
+    StartError::setting(setting, problem)
 }
 
 fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, StartError> {

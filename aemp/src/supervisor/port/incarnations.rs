@@ -16,7 +16,7 @@ use crate::{
     supervisor::{
         ChildError, Restart,
         machine::{Ended, Key, Run},
-        order::{Born, Lifeline, Event},
+        order::{Born, Event, Lifeline},
         remote,
         spec::{Made, Make, There},
     },

@@ -73,7 +73,11 @@ fn nothing_of_a_crashed_node_goes_on() {
     sim.run_for(10 * SECOND);
     assert_eq!(ticks.all().len(), before);
     assert!(deaths.all().is_empty(), "no monitor is left");
-    assert_eq!(Arc::strong_count(&held), 1, "the state of the port is dropped");
+    assert_eq!(
+        Arc::strong_count(&held),
+        1,
+        "the state of the port is dropped"
+    );
 }
 
 #[test]
