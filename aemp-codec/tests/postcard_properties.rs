@@ -2,19 +2,14 @@
 //! the crate `postcard` alone, is the oracle.
 #![cfg(feature = "postcard")]
 
-use aemp_codec::{DecodeError, Format, Framer, Limits, Map, Value, to_value};
+#[path = "shared/properties.rs"]
+mod shared;
+
+use aemp_codec::{DecodeError, Format, Limits, Map, Value, to_value};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Under Miri a case has to do: it is slow, and checks the code's operations rather than its results.
-fn config() -> ProptestConfig {
-    let mut config = ProptestConfig::default();
-    if cfg!(miri) {
-        config.cases = 1;
-    }
-    config.failure_persistence = None;
-    config
-}
+use shared::{config, frame};
 
 /// As it stands in SPEC.md.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,17 +78,11 @@ fn read_by_them(packet: &[u8]) -> Option<Vec<Item>> {
 }
 
 fn write(packet: &[Value]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut writer = Format::Postcard.writer(&mut out, Limits::default());
-    for value in packet {
-        writer.value(value).expect("it can be encoded");
-    }
-    writer.finish().expect("it is not too large");
-    out
+    shared::write(&Format::Postcard, packet)
 }
 
 fn read(packet: &[u8]) -> Result<Vec<Value>, DecodeError> {
-    Format::Postcard.reader(packet, Limits::default())?.rest()
+    shared::read(&Format::Postcard, packet)
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -193,27 +182,6 @@ fn everything() -> impl Strategy<Value = Everything> {
             huge: lists.3,
         },
     )
-}
-
-/// Feeds a stream in pieces, the way a connection does, and collects the packets.
-fn frame(framer: &mut Framer, stream: &[u8], cuts: &[usize]) -> Result<Vec<Vec<u8>>, String> {
-    let (mut packets, mut buffer, mut rest) = (Vec::new(), Vec::new(), stream);
-    for &cut in cuts.iter().cycle() {
-        if rest.is_empty() {
-            break;
-        }
-        let (piece, behind) = rest.split_at(cut.clamp(1, rest.len()));
-        buffer.extend_from_slice(piece);
-        rest = behind;
-        while let Some(range) = framer
-            .scan(&buffer)
-            .map_err(|error| error.kind.to_string())?
-        {
-            packets.push(buffer[range.clone()].to_vec());
-            buffer.drain(..range.end);
-        }
-    }
-    Ok(packets)
 }
 
 /// Bodies that are more often right than chance would have it.
