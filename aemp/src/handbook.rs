@@ -13,6 +13,12 @@ pub mod calls {
     #![doc = include_str!("docs/calls.md")]
 }
 
+/// Encryption and authentication of connections: by the secret, or by certificates; the rights of a peer.
+#[cfg(feature = "tls")]
+pub mod encryption {
+    #![doc = include_str!("docs/encryption.md")]
+}
+
 /// Where handlers run, the effects of blocking, and the means for handlers that take long.
 pub mod execution {
     #![doc = include_str!("docs/execution.md")]

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod fuzz;
+pub mod keeper;
 pub mod recorder;
 #[cfg(target_os = "linux")]
 pub mod soak;
