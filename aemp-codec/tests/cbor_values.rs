@@ -8,7 +8,7 @@ mod shared;
 
 use std::collections::BTreeMap;
 
-use aemp_codec::{EncodeError, Format, Limits, Map, Value};
+use aemp_codec::{EncodeError, Format, Limits, Value};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use hex::hex;

@@ -239,7 +239,7 @@ impl Net {
     /// The relay through which a node is connected, if it is.
     #[cfg(feature = "net")]
     pub(crate) fn relay_to(&self, node: &NodeId) -> Option<NodeId> {
-        self.look(|mesh| mesh.relay_to(node).cloned())
+        self.peek(|mesh| mesh.relay_to(node).cloned())
     }
 
     /// Gives up a data connection.

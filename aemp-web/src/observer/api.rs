@@ -38,7 +38,7 @@ pub(super) async fn answer(
         ("database", Some(family)) => things.push(Thing::Family(family.clone())),
         _ => {}
     }
-    let _look = shared.watch.look(things.clone());
+    let _look = shared.watch.viewer(things.clone());
     shared.watch.refreshed(&things).await;
     let Some(document) = find(&subject, &about, &shared.watch.state()) else {
         let text = "There is no such document, node or family. There are network, nodes, connections, ports, types, handlers, \

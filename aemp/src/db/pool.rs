@@ -109,7 +109,7 @@ impl<R> Pool<R> {
     #[must_use]
     pub fn with_room(self, calls: u32) -> Self {
         self.shared.members().set_room(calls.max(1).into());
-        self.shared.crowd.tell();
+        self.shared.crowd.notify();
         self
     }
 

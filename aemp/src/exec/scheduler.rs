@@ -251,7 +251,7 @@ impl Scheduler {
             while let Some(until) = over {
                 sleep_until(until).await;
                 let shared = shared.upgrade();
-                over = shared.and_then(|shared| shared.counting.look(Instant::now()));
+                over = shared.and_then(|shared| shared.counting.check(Instant::now()));
             }
         });
         false

@@ -35,7 +35,7 @@ impl Writer {
     /// # Cancel safety
     ///
     /// No report is lost.
-    pub(crate) async fn told(&self) {
+    pub(crate) async fn notified(&self) {
         self.notify.notified().await;
     }
 

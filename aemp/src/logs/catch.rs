@@ -192,7 +192,7 @@ impl Catching {
             tokio::select! {
                 biased;
                 () = shared.left() => return,
-                Some(news) = news.recv() => self.hear(news),
+                Some(news) = news.recv() => self.receive(news),
                 event = watch.next() => match event {
                     Some(event) => self.change(event),
                     None => return,
@@ -261,7 +261,7 @@ impl Catching {
         }
     }
 
-    fn hear(&mut self, news: News) {
+    fn receive(&mut self, news: News) {
         match news {
             News::Up(node) => match self.nodes.get(&node) {
                 Some(Caught::Lost { .. }) => self.again(node, PAUSE),

@@ -89,13 +89,13 @@ impl Net {
             self.node().stream_failed(&node, &stream, text);
         }
         for line in later.lines {
-            self.node().say(line);
+            self.node().remark(line);
         }
         result
     }
 
     /// Calls `look` with the mesh, which it does not change.
-    pub(super) fn look<R>(&self, look: impl FnOnce(&Mesh<LockedPeers>) -> R) -> R {
+    pub(super) fn peek<R>(&self, look: impl FnOnce(&Mesh<LockedPeers>) -> R) -> R {
         look(&self.0.mesh.lock())
     }
 
@@ -205,7 +205,7 @@ impl Net {
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
             Output::Watched { watch, told } => {
-                if let Some(sink) = self.node().database().told(watch, told) {
+                if let Some(sink) = self.node().database().deliver(watch, told) {
                     self.event(Event::Told(sink));
                 }
             }

@@ -279,7 +279,7 @@ impl Node {
     /// Handles the unexpected end of a vital task.
     #[cold]
     fn break_down(&self, text: String) {
-        self.say(Remark::new(
+        self.remark(Remark::new(
             Level::Error,
             format!("node {}: {text}: it is stopped", self.id()),
         ));
@@ -362,7 +362,7 @@ impl Node {
         };
         let text = format!("node {}: {text}", self.id());
         self.life().end(how);
-        self.say(Remark::new(level, text));
+        self.remark(Remark::new(level, text));
     }
 
     /// True if the node has ended without being stopped.

@@ -44,12 +44,12 @@ pub(super) enum Event {
 }
 
 impl SupervisorRef {
-    pub(super) fn tell(&self, event: Event) -> Sent {
+    pub(super) fn notify(&self, event: Event) -> Sent {
         self.order(Local(Order(event)))
     }
 
     pub(super) fn begin(&self) {
-        self.tell(Event::Begin);
+        self.notify(Event::Begin);
     }
 }
 
@@ -97,7 +97,7 @@ impl Lifeline {
 impl Drop for Lifeline {
     fn drop(&mut self) {
         let (key, run) = (self.key, self.run);
-        self.parent.tell(Event::Gone { key, run });
+        self.parent.notify(Event::Gone { key, run });
     }
 }
 

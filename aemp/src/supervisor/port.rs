@@ -177,7 +177,7 @@ impl Supervisor {
         cx.node().scheduler().past().restarted(restarts);
         spans::restarted(cx.port(), restarts);
         if let Some(me) = cx.me::<SupervisorRef>() {
-            let tick = move || drop(me.tell(Event::Tick));
+            let tick = move || drop(me.notify(Event::Tick));
             self.alarm.set(cx, self.machine.deadline(), tick);
         }
     }

@@ -75,7 +75,7 @@ fn open(node: &Node, request: Request) -> Result<(), String> {
     let id = node.taps().add(&to, filter)?;
     let tapped = tapped.as_deref().unwrap_or("all ports");
     let text = format!("{to} taps the messages of {tapped}");
-    node.say(Remark::new(Level::Info, text).of(to.to_string()));
+    node.remark(Remark::new(Level::Info, text).of(to.to_string()));
     node.relay(&to, args!["open"]);
     let packets = Packets {
         node: node.downgrade(),

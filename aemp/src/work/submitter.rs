@@ -83,11 +83,11 @@ impl Submitter {
             watch: None,
         });
         match &source.0 {
-            Kind::One(port) => drop(submitter.tell(Command::Listed(vec![port.clone()]))),
+            Kind::One(port) => drop(submitter.notify(Command::Listed(vec![port.clone()]))),
             Kind::Family(family) => {
                 let me = submitter.clone();
                 let watch = node.db_mon(family, move |change| {
-                    me.tell(Command::Listed(in_order(change)));
+                    me.notify(Command::Listed(in_order(change)));
                 });
                 match watch {
                     Ok(watch) => drop(submitter.watched(Local(watch))),
@@ -121,7 +121,7 @@ impl Submitter {
             held.at = At::Sent(port.clone());
             self.sent += 1;
             let (lost, from) = (port.clone(), me.clone());
-            let lost = move |number, reason| drop(me.tell(Command::Lost(lost, number, reason)));
+            let lost = move |number, reason| drop(me.notify(Command::Lost(lost, number, reason)));
             let session = self.dispatchers.open(&self.node, &port, lost);
             match session.dispatcher.submit(from, submission).check() {
                 Ok(()) => {}
@@ -212,7 +212,7 @@ impl Submitter {
         }
         if reason.is_loss() {
             let me = cx.handle_of(self);
-            cx.after(RETRY, move |_| drop(me.tell(Command::Retry)));
+            cx.after(RETRY, move |_| drop(me.notify(Command::Retry)));
         } else if self.watch.is_none() {
             self.orphaned = Some(reason);
         }
@@ -300,7 +300,7 @@ impl Submitter {
 }
 
 impl SubmitterRef {
-    pub(super) fn tell(&self, command: Command) -> crate::Sent {
+    pub(super) fn notify(&self, command: Command) -> crate::Sent {
         self.order(Local(Order(command)))
     }
 }

@@ -73,11 +73,11 @@ impl Stirred for Tunnel {
     }
 
     fn is_readable(&self) -> bool {
-        self.net.look(|mesh| mesh.tunnel_is_readable(self.conn))
+        self.net.peek(|mesh| mesh.tunnel_is_readable(self.conn))
     }
 
     fn is_writable(&self) -> bool {
-        self.net.look(|mesh| mesh.tunnel_is_writable(self.conn))
+        self.net.peek(|mesh| mesh.tunnel_is_writable(self.conn))
     }
 
     #[cfg(feature = "net")]

@@ -183,7 +183,7 @@ impl Peer {
     /// Ends the use of credit on a connection whose format cannot encode the question.
     pub(super) fn check_credit(&self, conn: ConnId, sent: Result<(), SendError>) {
         if let Err(error) = sent {
-            self.say(
+            self.remark(
                 Level::Error,
                 format!(
                     "a message about the room in a port cannot be encoded for {}: {error}",

@@ -152,7 +152,7 @@ pub(super) fn reached(from: &Peer, limit: &'static str, setting: usize, so: &str
     let text = format!("{limit} ({setting}) reached: {so}");
     from.count_limit(limit);
     if from.account().is_news(limit) {
-        from.say(Level::Warn, format!("{}: {text}", from.id()));
+        from.remark(Level::Warn, format!("{}: {text}", from.id()));
     }
     text
 }

@@ -82,7 +82,7 @@ impl<M: DeserializeOwned> PresenceWatch<M> {
             }
             let now = Instant::now();
             match Pin::new(&mut self.watch).poll_next(task) {
-                Poll::Ready(Some(event)) => self.roster.hear(now, event),
+                Poll::Ready(Some(event)) => self.roster.receive(now, event),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     self.roster.expire(now);
