@@ -1,4 +1,4 @@
-//! Rooms: users on two nodes talk in a room, see who is here, and one of them is slow.
+//! Rooms: users on two nodes talk in a room, see the others that are here, and one of them is slow.
 //!
 //! ```text
 //! cargo run --example rooms
@@ -18,10 +18,10 @@ use tokio::{sync::mpsc, time::timeout};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// A line that somebody says.
+/// A line of a guest.
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
-    who: String,
+    name: String,
     text: String,
 }
 
@@ -68,8 +68,8 @@ impl User {
 
     #[rcv(try, send)]
     fn say(&mut self, text: String) -> Outcome<()> {
-        let who = self.name.clone();
-        Ok(self.room.lines.publish(Line { who, text })?)
+        let name = self.name.clone();
+        Ok(self.room.lines.publish(Line { name, text })?)
     }
 }
 
@@ -80,7 +80,7 @@ impl User {
 
     fn hear(&self, event: Option<TopicEvent<Line>>) {
         match event {
-            Some(TopicEvent::Message(line)) => self.show(&format!("{}: {}", line.who, line.text)),
+            Some(TopicEvent::Message(line)) => self.show(&format!("{}: {}", line.name, line.text)),
             Some(TopicEvent::Retained(line)) => self.show(&format!("(before) {}", line.text)),
             _ => {}
         }
@@ -155,7 +155,7 @@ async fn rehearse() -> Outcome<()> {
     ann.say("hello, bob".into());
     screens.expect("[bob] ann: hello, bob").await?;
 
-    println!("--- somebody in the lobby reads too slowly");
+    println!("--- a guest in the lobby reads too slowly");
     let board = Room::new(&lobby, "room:42")?;
     let mut slow = board.lines.subscribe_with(Slow::drop_oldest(2));
     Room::new(&left, "room:42")?.reaches(2).await?;
@@ -172,9 +172,9 @@ async fn rehearse() -> Outcome<()> {
     println!("[lobby] {missed} lines missed, then {}", read.text);
     assert_eq!((missed, &*read.text), (4, "line 5"));
 
-    println!("--- the last word of a room is kept for those who come later");
-    let (who, text) = ("lobby".into(), "we close at ten".into());
-    board.lines.retain(Line { who, text })?;
+    println!("--- the last word of a room is kept for later guests");
+    let (name, text) = ("lobby".into(), "we close at ten".into());
+    board.lines.retain(Line { name, text })?;
     screens.expect("[ann] lobby: we close at ten").await?;
     let _eve = user(&lobby, "eve")?;
     screens.expect("[eve] (before) we close at ten").await?;

@@ -48,7 +48,7 @@ impl Account {
 }
 
 /// The accounts in memory. One that stops is among them until it has been saved, because monitors fire after its
-/// `save`. So the next incarnation never loads what the last one has still to write.
+/// `save`. So the next incarnation never loads a file that the last one has still to write.
 struct Directory {
     accounts: HashMap<i64, AccountRef>,
     store: Store,

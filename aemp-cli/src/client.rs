@@ -25,14 +25,14 @@ pub(crate) struct Client<'a> {
 }
 
 impl Client<'_> {
-    /// Waits for a future until the command's deadline. After it, the error says that `what` has not arrived.
+    /// Waits for a future until the command's deadline. After it, the error is `missing` with the time limit.
     pub(crate) async fn within<F: Future>(
         &self,
-        what: &str,
+        missing: &str,
         future: F,
     ) -> Result<F::Output, Failure> {
         let done = tokio::time::timeout_at(self.limit.deadline, future).await;
-        done.map_err(|_| Failure::failed(format_args!("{what} within {}", self.limit)))
+        done.map_err(|_| Failure::failed(format_args!("{missing} within {}", self.limit)))
     }
 
     /// The deadline of the command.
@@ -59,8 +59,8 @@ impl Client<'_> {
             Target::Id(port) => Ok(port.clone()),
             Target::Name(name) => {
                 let found = self.node.wait_for::<Handle<UntypedMsg>>(name);
-                let what = format!("no port has the name {name:?}");
-                let port = self.within(&what, found).await?;
+                let missing = format!("no port has the name {name:?}");
+                let port = self.within(&missing, found).await?;
                 let port = port.map_err(|error| match error {
                     DbError::Name(error) => Failure::usage(format_args!("@{name}: {error}")),
                     error => Failure::failed(error),

@@ -63,7 +63,7 @@ pub(crate) fn for_node(options: &Options, output: &Output) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// The lines that a node logs to standard error, and whether with targets: the options `-v` choose them, else RUST_LOG,
+/// The lines that a node logs to standard error, with or without targets: the options `-v` choose them, else RUST_LOG,
 /// else AE_VERBOSE of the reference.
 fn filter(options: &Options, output: &Output) -> (Targets, bool) {
     let verbose = options.verbose;

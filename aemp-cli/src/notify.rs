@@ -48,7 +48,7 @@ mod unix {
             Some(Self { socket, beat })
         }
 
-        pub(crate) fn say(&self, text: &str) {
+        pub(crate) fn send(&self, text: &str) {
             let _ = self.socket.send(text.as_bytes());
         }
 
@@ -60,7 +60,7 @@ mod unix {
             timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 timer.tick().await;
-                self.say(BEAT);
+                self.send(BEAT);
             }
         }
     }
@@ -117,7 +117,7 @@ mod other {
             None
         }
 
-        pub(crate) fn say(&self, _text: &str) {
+        pub(crate) fn send(&self, _text: &str) {
             match *self {}
         }
 

@@ -40,7 +40,7 @@ impl Echo {
     }
 }
 
-/// A port that answers every call with the message itself, to test whether a node can be reached, and how fast.
+/// A port that answers every call with the message itself, to test the way to a node, and its speed.
 #[spawnable(name = "Aemp::echo")]
 fn echo(cx: &mut Cx<'_>) -> Result<Echo, aemp::db::DbError> {
     cx.node().db_reg(ECHO_FAMILY, &cx.id(), ())?;

@@ -29,7 +29,7 @@ mod unix {
             })
         }
 
-        /// Waits for a signal. Returns whether it is SIGUSR1.
+        /// Waits for a signal. Returns true if it is SIGUSR1.
         pub(crate) async fn reload_or_end(&mut self) -> bool {
             tokio::select! {
                 _ = self.reload.recv() => true,

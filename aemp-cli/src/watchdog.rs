@@ -12,8 +12,8 @@
 //!
 //! # Semantics
 //!
-//! As under the reference's AnyEvent::Watchdog, the node is killed after 300 seconds without a heartbeat, and a node that
-//! somebody ends by SIGTERM or SIGINT is not started again. Unlike it, there is a pause between restarts, which doubles
+//! As under the reference's AnyEvent::Watchdog, the node is killed after 300 seconds without a heartbeat, and a node
+//! that is ended by SIGTERM or SIGINT is not started again. Unlike it, there is a pause between restarts, which doubles
 //! and is reset, and a node that has never started because of its command line or configuration ends the watchdog.
 //!
 //! # Dangers

@@ -55,45 +55,45 @@ fn is_json(word: &str) -> bool {
     word.starts_with(['[', '{', '"', LITERAL])
 }
 
-/// The value of a word. `what` names it in errors.
-pub(crate) fn value(what: &str, word: &str) -> Result<Value, Failure> {
+/// The value of a word. `title` names it in errors.
+pub(crate) fn value(title: &str, word: &str) -> Result<Value, Failure> {
     if !is_json(word) {
         return Ok(word.into());
     }
     let json = word.strip_prefix(LITERAL).unwrap_or(word);
     serde_json::from_str(json).map_err(|error| {
         Failure::usage(format_args!(
-            "{what} begins like JSON, but is not valid JSON: {error}: {json}"
+            "{title} begins like JSON, but is not valid JSON: {error}: {json}"
         ))
     })
 }
 
 /// As [`value`], for secrets: errors do not show the word.
-pub(crate) fn hidden(what: &str, word: &str) -> Result<Value, Failure> {
-    let read = value(what, word);
+pub(crate) fn hidden(title: &str, word: &str) -> Result<Value, Failure> {
+    let read = value(title, word);
     read.map_err(|_| {
         Failure::usage(format_args!(
-            "{what} begins like JSON, but is not valid JSON"
+            "{title} begins like JSON, but is not valid JSON"
         ))
     })
 }
 
 /// The values of several words. Errors count from `first`.
 pub(crate) fn values<'a>(
-    what: &str,
+    title: &str,
     words: impl IntoIterator<Item = &'a String>,
 ) -> Result<Vec<Value>, Failure> {
     let words = words.into_iter().enumerate();
     words
-        .map(|(n, word)| value(&format!("{what} {}", n + 1), word))
+        .map(|(n, word)| value(&format!("{title} {}", n + 1), word))
         .collect()
 }
 
 /// A word that must be text.
-pub(crate) fn text(what: &str, word: &str) -> Result<String, Failure> {
-    let value = value(what, word)?;
+pub(crate) fn text(title: &str, word: &str) -> Result<String, Failure> {
+    let value = value(title, word)?;
     let text = value.text().map(std::borrow::Cow::into_owned);
-    text.ok_or_else(|| Failure::usage(format_args!("{what} must be a text, not {value}")))
+    text.ok_or_else(|| Failure::usage(format_args!("{title} must be a text, not {value}")))
 }
 
 /// A port, or a node, as a command line gives it. The [client](crate::client::Client::port) finds the port of a name.
@@ -104,7 +104,7 @@ pub(crate) enum Target<T> {
     Name(String),
 }
 
-/// The name in a word of the form `@NAME`. A word with a `#` is a port ID, whatever its first character.
+/// The name in a word of the form `@NAME`. A word with a `#` is a port ID, even if it begins with `@`.
 fn name(word: &str) -> Option<String> {
     let name = word.strip_prefix('@').filter(|_| !word.contains('#'))?;
     Some(name.into())

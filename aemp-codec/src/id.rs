@@ -175,7 +175,7 @@ impl From<NodeId> for PortId {
 
 /// The common part of both kinds of ID: they are text, and are compared as text.
 macro_rules! text_id {
-    ($id:ident, $parse:path, $receive:path, $what:literal) => {
+    ($id:ident, $parse:path, $receive:path, $name:literal) => {
         impl PartialEq for $id {
             fn eq(&self, other: &Self) -> bool {
                 self.0 == other.0
@@ -248,7 +248,7 @@ macro_rules! text_id {
                     type Value = $id;
 
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str($what)
+                        f.write_str($name)
                     }
 
                     fn visit_str<E: de::Error>(self, text: &str) -> Result<$id, E> {

@@ -331,8 +331,8 @@ impl<'de> Deserializer<'de> for Scalar<'de> {
             Cow::Owned(s) => text::octets(s).map(|octets| Cow::Owned(octets.into_owned())),
         };
         let Some(octets) = octets else {
-            let what = Unexpected::Other("text with characters beyond U+00FF");
-            return Err(DecodeError::invalid_value(what, &visitor));
+            let found = Unexpected::Other("text with characters beyond U+00FF");
+            return Err(DecodeError::invalid_value(found, &visitor));
         };
         visit_octets(octets, visitor)
     }

@@ -1,8 +1,13 @@
 //! Packets that Perl nodes have sent: every packet of the recorded conversations is read and written.
 #![cfg(feature = "cbor")]
 
+#[path = "shared/transcripts.rs"]
+mod shared;
+
 use aemp_codec::{Format, Limits, Map, Value};
 use serde_json::Value as Json;
+
+use shared::{base64, recording};
 
 /// The connections of a recording that are CBOR in a direction, and the packets that went there.
 fn packets(recording: &Json) -> Vec<Vec<u8>> {
@@ -20,46 +25,12 @@ fn packets(recording: &Json) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn recording(name: &str) -> Json {
-    let folder = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/fixtures/transcripts/"
-    );
-    let text = std::fs::read_to_string(format!("{folder}{name}")).expect("the fixture is there");
-    // One recording shows a lone surrogate, which JSON cannot carry.
-    serde_json::from_str(&text.replace(r#""\ud800""#, r#""lone""#)).expect("a recording is JSON")
-}
-
-fn base64(text: &str) -> Vec<u8> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digit = |c: u8| DIGITS.iter().position(|&d| d == c).expect("a digit") as u32;
-    let mut octets = Vec::new();
-    let text = text.trim_end_matches('=').as_bytes();
-    for group in text.chunks(4) {
-        let bits = group.iter().fold(0, |bits, &c| bits << 6 | digit(c)) << (6 * (4 - group.len()));
-        octets.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
-    }
-    octets
-}
-
-/// The only packet of those bytes.
 fn read(packet: &[u8]) -> Vec<Value> {
-    let (cbor, limits) = (Format::Cbor, Limits::default());
-    assert_eq!(cbor.framer(limits).scan(packet), Ok(Some(0..packet.len())));
-    let mut reader = cbor.reader(packet, limits).expect("a packet");
-    let values = reader.rest().expect("values");
-    assert_eq!(reader.finish(), Ok(0));
-    values
+    shared::read(&Format::Cbor, packet)
 }
 
 fn write(packet: &[Value]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut writer = Format::Cbor.writer(&mut out, Limits::default());
-    for value in packet {
-        writer.value(value).expect("what came can go");
-    }
-    writer.finish().expect("what came can go");
-    out
+    shared::write(&Format::Cbor, packet)
 }
 
 /// The same packet with Perl's strings, which are byte strings unless they are not ASCII.

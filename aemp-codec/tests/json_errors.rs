@@ -1,30 +1,13 @@
 //! The errors of the JSON reader and writer: their causes, texts and offsets.
 #![cfg(feature = "json")]
 
+#[path = "shared/errors.rs"]
+mod shared;
+
 use aemp_codec::{Format, Limits};
 
-/// The error that reading all of the packet ends with.
 fn error(packet: &[u8]) -> String {
-    let limits = Limits::default().with_max_depth(4);
-    let result = Format::Json.reader(packet, limits).and_then(|mut reader| {
-        let values = reader.rest();
-        let mut again = Format::Json.reader(packet, limits)?;
-        while again.skip()? {}
-        values
-    });
-    let error = result.expect_err("it is malformed");
-    assert!(error.is_malformed(), "{error}");
-
-    // True if values are wanted or not, the same is refused.
-    let passed = Format::Json
-        .reader(packet, limits)
-        .and_then(|reader| reader.finish());
-    assert_eq!(passed.expect_err("it is malformed"), error);
-    error
-        .to_string()
-        .strip_prefix("malformed packet at byte ")
-        .expect("the usual text")
-        .to_owned()
+    shared::error(&Format::Json, packet)
 }
 
 #[test]
@@ -268,7 +251,7 @@ fn text_that_is_not_unicode_is_the_ports_concern() {
         assert!(!text.text().expect_err("no text").is_malformed(), "{shown}");
         assert_eq!(text.finish(), Ok(2), "{shown}");
 
-        // It may be passed over: by those who do not want it, and with what a type does not know.
+        // A reader that does not want it may skip it, also as a part that the type does not know.
         let mut skipped = reader();
         assert_eq!(skipped.skip(), Ok(true), "{shown}");
         assert_eq!(skipped.finish(), Ok(2), "{shown}");

@@ -1,18 +1,13 @@
 //! Properties that hold for any value, any bytes and any way of cutting them up.
 #![cfg(feature = "json")]
 
-use aemp_codec::{DecodeError, Format, Framer, Limits, Map, PacketReader, Value};
+#[path = "shared/properties.rs"]
+mod shared;
+
+use aemp_codec::{DecodeError, Format, Limits, Map, PacketReader, Value};
 use proptest::prelude::*;
 
-/// Under Miri a case has to do: it is slow, and checks the code's operations rather than its results.
-fn config() -> ProptestConfig {
-    let mut config = ProptestConfig::default();
-    if cfg!(miri) {
-        config.cases = 1;
-    }
-    config.failure_persistence = None;
-    config
-}
+use shared::{config, frame};
 
 fn any_value() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
@@ -61,38 +56,11 @@ fn arrived(value: &Value) -> Value {
 }
 
 fn write(packet: &[Value]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut writer = Format::Json.writer(&mut out, Limits::default());
-    for value in packet {
-        writer.value(value).expect("it can be encoded");
-    }
-    writer.finish().expect("it is not too large");
-    out
+    shared::write(&Format::Json, packet)
 }
 
 fn read(packet: &[u8]) -> Result<Vec<Value>, DecodeError> {
-    Format::Json.reader(packet, Limits::default())?.rest()
-}
-
-/// Feeds a stream in pieces, the way a connection does, and collects the packets.
-fn frame(framer: &mut Framer, stream: &[u8], cuts: &[usize]) -> Result<Vec<Vec<u8>>, String> {
-    let (mut packets, mut buffer, mut rest) = (Vec::new(), Vec::new(), stream);
-    for &cut in cuts.iter().cycle() {
-        if rest.is_empty() {
-            break;
-        }
-        let (piece, behind) = rest.split_at(cut.clamp(1, rest.len()));
-        buffer.extend_from_slice(piece);
-        rest = behind;
-        while let Some(range) = framer
-            .scan(&buffer)
-            .map_err(|error| error.kind.to_string())?
-        {
-            packets.push(buffer[range.clone()].to_vec());
-            buffer.drain(..range.end);
-        }
-    }
-    Ok(packets)
+    shared::read(&Format::Json, packet)
 }
 
 proptest! {

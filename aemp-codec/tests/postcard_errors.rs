@@ -1,20 +1,18 @@
 //! The errors of the postcard reader and writer: their causes, texts and offsets.
 #![cfg(feature = "postcard")]
 
+#[path = "shared/hex.rs"]
+mod hex;
+#[path = "shared/errors.rs"]
+mod shared;
+
 use std::fmt;
 
 use aemp_codec::{EncodeError, Format, Limits, Value};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-fn hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits.bytes().filter(|byte| *byte != b' ').collect();
-    let octet = |pair: &[u8]| {
-        let pair = std::str::from_utf8(pair).expect("digits");
-        u8::from_str_radix(pair, 16).expect("digits")
-    };
-    digits.chunks(2).map(octet).collect()
-}
+use hex::hex;
 
 /// A packet with that body.
 fn packet(body: &[u8]) -> Vec<u8> {
@@ -22,28 +20,8 @@ fn packet(body: &[u8]) -> Vec<u8> {
     [&length.to_le_bytes()[..], body].concat()
 }
 
-/// The error that reading all of the packet ends with.
 fn error(packet: &[u8]) -> String {
-    let limits = Limits::default().with_max_depth(4);
-    let result = Format::Postcard
-        .reader(packet, limits)
-        .and_then(|mut reader| {
-            let values = reader.rest();
-            let mut again = Format::Postcard.reader(packet, limits)?;
-            while again.skip()? {}
-            values
-        });
-    let error = result.expect_err("it is malformed");
-    assert!(error.is_malformed(), "{error}");
-
-    // True if values are wanted or not, the same is refused.
-    let passed = Format::Postcard
-        .reader(packet, limits)
-        .and_then(|reader| reader.finish());
-    assert_eq!(passed.expect_err("it is malformed"), error);
-    let text = error.to_string();
-    let text = text.strip_prefix("malformed packet at byte ");
-    text.expect("the usual text").to_owned()
+    shared::error(&Format::Postcard, packet)
 }
 
 #[test]

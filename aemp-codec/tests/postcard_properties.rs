@@ -2,19 +2,14 @@
 //! the crate `postcard` alone, is the oracle.
 #![cfg(feature = "postcard")]
 
-use aemp_codec::{DecodeError, Format, Framer, Limits, Map, Value, to_value};
+#[path = "shared/properties.rs"]
+mod shared;
+
+use aemp_codec::{DecodeError, Format, Limits, Map, Value, to_value};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Under Miri a case has to do: it is slow, and checks the code's operations rather than its results.
-fn config() -> ProptestConfig {
-    let mut config = ProptestConfig::default();
-    if cfg!(miri) {
-        config.cases = 1;
-    }
-    config.failure_persistence = None;
-    config
-}
+use shared::{config, frame};
 
 /// As it stands in SPEC.md.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,7 +63,7 @@ impl Item {
     }
 }
 
-/// A packet as an implementer who has nothing but the specification writes it.
+/// A packet as an implementer writes it from the specification alone.
 fn theirs(items: &[Item]) -> Vec<u8> {
     let body = postcard::to_stdvec(items).expect("it can be encoded");
     let length = u32::try_from(body.len()).expect("it is small");
@@ -83,17 +78,11 @@ fn read_by_them(packet: &[u8]) -> Option<Vec<Item>> {
 }
 
 fn write(packet: &[Value]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut writer = Format::Postcard.writer(&mut out, Limits::default());
-    for value in packet {
-        writer.value(value).expect("it can be encoded");
-    }
-    writer.finish().expect("it is not too large");
-    out
+    shared::write(&Format::Postcard, packet)
 }
 
 fn read(packet: &[u8]) -> Result<Vec<Value>, DecodeError> {
-    Format::Postcard.reader(packet, Limits::default())?.rest()
+    shared::read(&Format::Postcard, packet)
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -125,7 +114,7 @@ fn any_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(c, 0..60).prop_map(|chars| chars.into_iter().collect())
 }
 
-/// Values as they arrive: `UInt` only for what is too large for `Int`.
+/// Values as they arrive: `UInt` only for numbers that are too large for `Int`.
 fn arrived(packet: &[Value]) -> Vec<Value> {
     packet.iter().map(|value| Item::of(value).value()).collect()
 }
@@ -195,27 +184,6 @@ fn everything() -> impl Strategy<Value = Everything> {
     )
 }
 
-/// Feeds a stream in pieces, the way a connection does, and collects the packets.
-fn frame(framer: &mut Framer, stream: &[u8], cuts: &[usize]) -> Result<Vec<Vec<u8>>, String> {
-    let (mut packets, mut buffer, mut rest) = (Vec::new(), Vec::new(), stream);
-    for &cut in cuts.iter().cycle() {
-        if rest.is_empty() {
-            break;
-        }
-        let (piece, behind) = rest.split_at(cut.clamp(1, rest.len()));
-        buffer.extend_from_slice(piece);
-        rest = behind;
-        while let Some(range) = framer
-            .scan(&buffer)
-            .map_err(|error| error.kind.to_string())?
-        {
-            packets.push(buffer[range.clone()].to_vec());
-            buffer.drain(..range.end);
-        }
-    }
-    Ok(packets)
-}
-
 /// Bodies that are more often right than chance would have it.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![2 => any::<u8>(), 8 => 0u8..10, 2 => 0x80u8..0x84];
@@ -244,7 +212,7 @@ proptest! {
         prop_assert_eq!(&out, &write(std::slice::from_ref(&value)));
         prop_assert_eq!(&out, &theirs(&[Item::of(&value)]));
         let mut reader = Format::Postcard.reader(&out, Limits::default()).expect("a packet");
-        prop_assert_eq!(reader.required::<Everything>().expect("what was written"), argument);
+        prop_assert_eq!(reader.required::<Everything>().expect("the written bytes can be read"), argument);
         prop_assert_eq!(reader.finish(), Ok(0));
     }
 

@@ -1,29 +1,21 @@
 //! The encoding of each kind of value in postcard, and the types as which it can be read.
 #![cfg(feature = "postcard")]
 
+#[path = "shared/hex.rs"]
+mod hex;
+#[path = "shared/values.rs"]
+mod shared;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use aemp_codec::{EncodeError, Format, Limits, Map, Value};
+use aemp_codec::{EncodeError, Format, Limits, Value};
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 
-fn hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
-    let octet = |pair: &[u8]| {
-        let pair = std::str::from_utf8(pair).expect("digits");
-        u8::from_str_radix(pair, 16).expect("digits")
-    };
-    digits.chunks(2).map(octet).collect()
-}
-
-fn digits(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
+use hex::hex;
+use shared::{digits, map};
 
 /// The one argument of a packet, in hex.
 fn written<T: Serialize + ?Sized>(argument: &T) -> Result<String, EncodeError> {
@@ -43,21 +35,7 @@ fn packet(argument: &str) -> Vec<u8> {
 }
 
 fn read<T: DeserializeOwned>(argument: &str) -> T {
-    let packet = packet(argument);
-    let found = Format::Postcard.framer(Limits::default()).scan(&packet);
-    assert_eq!(found, Ok(Some(0..packet.len())), "{argument}");
-    let mut reader = Format::Postcard
-        .reader(&packet, Limits::default())
-        .expect("a packet");
-    let value = reader
-        .required()
-        .unwrap_or_else(|error| panic!("{argument}: {error}"));
-    assert_eq!(reader.finish(), Ok(0), "{argument}");
-    value
-}
-
-fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Map(entries.into_iter().collect::<Map>())
+    shared::read(&Format::Postcard, &packet(argument), argument)
 }
 
 /// Both ways, and as they are.

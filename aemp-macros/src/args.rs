@@ -207,7 +207,7 @@ fn option(
     take: &mut impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<bool>,
 ) -> syn::Result<()> {
     if !input.peek(Ident::peek_any) {
-        return Err(input.error(format_args!("what can be written here is {known}")));
+        return Err(input.error(format_args!("the options here are {known}")));
     }
     let key = Ident::parse_any(input)?;
     if take(&key, input)? {

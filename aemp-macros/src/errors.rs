@@ -22,7 +22,7 @@ impl Errors {
         }
     }
 
-    /// Adds the mistakes of a part. Returns whether there were any.
+    /// Adds the mistakes of a part. Returns true if there were any.
     pub(crate) fn absorb(&mut self, part: Self) -> bool {
         let any = !part.is_empty();
         part.0.into_iter().for_each(|error| self.push(error));

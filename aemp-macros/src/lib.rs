@@ -206,10 +206,10 @@ use crate::errors::Errors;
 ///
 /// A `#[cfg]` on a handler applies to its message as well.
 ///
-/// # Calls that nobody waits for
+/// # Calls without a waiting caller
 ///
 /// A call whose caller has left, or whose time limit is over, is handled all the same, because it may change the state.
-/// Under `#[rcv(wanted)]` it is not: the handler begins only if somebody may still wait for the answer. The handbook
+/// Under `#[rcv(wanted)]` it is not: the handler begins only if a caller may still wait for the answer. The handbook
 /// (`aemp::handbook::calls`) has semantics and limits.
 ///
 /// # Urgent messages

@@ -20,7 +20,7 @@ use crate::{errors::Errors, names, parse};
 /// The file and the type of the blocks that this run of the compiler has expanded.
 static EXPANDED: Mutex<Vec<(PathBuf, String)>> = Mutex::new(Vec::new());
 
-/// Reports a block that is not the first of its type. Returns whether it is one.
+/// Reports a block that is not the first of its type. Returns true if it is one.
 pub(crate) fn reject(file: &Path, item: &ItemImpl, errors: &mut Errors) -> bool {
     let expanded = (file.to_owned(), names::readable(&item.self_ty));
     let mut known = EXPANDED.lock().unwrap_or_else(PoisonError::into_inner);

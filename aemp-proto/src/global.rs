@@ -5,7 +5,7 @@
 //!
 //! `Global` owns the parts, and a part sees only itself:
 //!
-//! - `standing`: the role of this node, and what its next role depends on. `role` changes it.
+//! - `standing`: the role of this node, and the facts that its next role depends on. `role` changes it.
 //! - `local`: the entries that this node has set: `family -> key -> value`, and the nodes that it has set some for
 //!   (`lent`).
 //! - `merged` (on global nodes): every entry of every owner, in one table for each family (`shards`), and the keys that
@@ -24,7 +24,7 @@
 //! set of keys to look at again. It is written after the packets of a read, or after those tasks of this node that are
 //! ready to set more, with the keys' values at that time, and only while less than a bound *of the database's own* is
 //! queued for that receiver, so that bulk traffic does not starve it. A slow receiver costs the keys that differ from
-//! what it has, and sees fewer, larger changes; an entry that comes and goes in between is not sent. The same holds for
+//! the entries that it has, and sees fewer, larger changes; an entry that comes and goes in between is not sent. The same holds for
 //! local watches, whose changes are merged until they are taken. So 100,000 sets in a burst are a handful of packets,
 //! and a watch cannot make a node grow beyond the watched family. Changes that no packet can hold, or that would fill a
 //! connection's queue, go out in paced parts.

@@ -287,7 +287,7 @@ impl Handshake {
         }))
     }
 
-    /// Reports a peer that has our node ID. Only its nonce can tell whether it is this node itself.
+    /// Reports a peer that has our node ID. Only its nonce can tell if it is this node itself.
     fn namesake(
         &mut self,
         mut peer: Introduced,
@@ -304,7 +304,7 @@ impl Handshake {
 
     /// Continues a handshake with a peer whose nonce is one of our own.
     ///
-    /// The peer must still prove that it is this node, because anybody can pass a greeting on.
+    /// The peer must still prove that it is this node, because any peer can pass a greeting on.
     pub fn meet_myself(&mut self) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Doubtful(peer) => {

@@ -1,4 +1,5 @@
-//! The hashes that proofs are made of (feature `auth`).
+//! The hashes that proofs are made of (feature `auth`). The HMAC is `SimpleHmac`, because the block-level one does not take
+//! SHA-3.
 
 #[cfg(feature = "auth")]
 mod sha3_512 {
@@ -30,7 +31,7 @@ mod sha3_512 {
         a.ct_eq(b).into()
     }
 
-    /// The block of that number in a sequence that nobody can foretell without the seed.
+    /// The block of that number in a sequence that cannot be foretold without the seed.
     pub(crate) fn block(seed: &[u8; 32], number: u64) -> [u8; 64] {
         let mut hash = Sha3_512::new();
         hash.update(seed);

@@ -27,7 +27,7 @@
 //!
 //! Senders act on a peer between any two steps of the mesh. So the mesh never reads a peer's state in order to act on
 //! it in a second step: `link_up`, `link_down`, `connect_failed`, `give_up` and `fired` decide and act at once, return
-//! what they have found, and never panic. User code runs in none of this. The mesh returns `Output::Fire`, one task of
+//! the fault that they have found, and never panic. User code runs in none of this. The mesh returns `Output::Fire`, one task of
 //! the node performs such outputs in order, and reports with `Mesh::fired`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]

@@ -1,6 +1,6 @@
 //! The limits of strangers and peers: their settings, and the means to enforce them.
 //!
-//! `aemp/src/docs/limits.md` tells users what each limit is and does. The decisions behind them:
+//! `aemp/src/docs/limits.md` tells users the meaning and the effect of each limit. The decisions behind them:
 //!
 //! - The peer that reaches a limit bears it, and no other. Where the peer can wait, it waits (requests, bytes sent
 //!   ahead of a handshake): reading stops, so that TCP holds the peer back and nothing is lost. Where waiting would not
@@ -30,7 +30,7 @@
 //! | tasks of data connections in their beginning | nodes | as many as are expected, 30 s each; those that this node has dialled end with the announcement |
 //! | `Pending.leftover` (proof given, monitors still firing) | nodes | `max_handshake_bytes`, then no reading |
 //! | `mesh.nodes` (claims), `Arbiter.waiting` | strangers | the number of strangers |
-//! | `mesh.notices`, `global.notices` | anybody | 1000 entries |
+//! | `mesh.notices`, `global.notices` | any peer | 1000 entries |
 //! | `Exchange.sessions` of a relay | ends of relayed connections | `relay::MOST_SESSIONS` for each node; octets: `relay::WINDOW` for each direction, and none from half of `max_queue_bytes` on |
 //! | `Tunnel.inbox` | the relay and the other end | `relay::WINDOW`, then the tunnel ends; `relay::MOST_SESSIONS` tunnels that one relay has opened |
 //! | `Tunnels.asking` | dials of this node | one for each, until the dial's deadline |
@@ -86,9 +86,9 @@ use aemp_codec::Limits;
 pub use self::{budget::Budget, notices::Notices, source::Source};
 use super::peer::PeerLimits;
 
-/// The limits on what unauthenticated connections and each other node may cost a node.
+/// The limits on the costs that unauthenticated connections and each other node may cause.
 ///
-/// The fields have the names of the configuration's keys. The [module](crate::limits) says what happens at each limit.
+/// The fields have the names of the configuration's keys. The [module](crate::limits) has the effect of each limit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NodeLimits {

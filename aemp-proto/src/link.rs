@@ -75,7 +75,7 @@ impl Link {
     /// Creates the link of a connection that has just been authenticated.
     ///
     /// `timeout` is the node's `monitor_timeout`. `peer_keepalive` is the interval that the other end has promised, if
-    /// any. `leftover` is what the other end sent behind its authentication line.
+    /// any. `leftover` is the data that the other end sent behind its authentication line.
     #[must_use]
     pub fn new(
         now: Time,

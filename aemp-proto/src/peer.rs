@@ -67,7 +67,7 @@ use super::{
 /// fired. Monitors that are set meanwhile belong to the new connection. So do messages that are sent meanwhile, except
 /// those to a port with an uncalled monitor and no new one, which are dropped. The [module](self) says why.
 ///
-/// Each method decides, acts and returns what it found in one step, so nothing can come in between.
+/// Each method decides, acts and returns its finding in one step, so nothing can come in between.
 #[derive(Debug)]
 pub struct Peer {
     remote: NodeId,

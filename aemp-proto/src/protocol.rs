@@ -74,6 +74,6 @@ pages! {
     relays: "relays.md",
     /// Streams of items between two ports.
     streamed: "streamed.md",
-    /// How real nodes of the reference behave, their faults included.
+    /// The behaviour of real nodes of the reference, their faults included.
     behaviour: "behaviour.md",
 }

@@ -22,7 +22,7 @@ pub const ROOM: &str = "Aemp::room";
 /// Answers [`ROOM`].
 pub const CREDIT: &str = "Aemp::credit";
 
-/// The request that stops a port after what is queued. It belongs to this project and is sent only to its nodes; others
+/// The request that stops a port after its queued messages. It belongs to this project and is sent only to its nodes; others
 /// get a kill.
 pub const STOP: &str = "Aemp::stop";
 
@@ -112,7 +112,7 @@ pub enum Request {
     /// Answer with a report about this node (`aemp::inspect`).
     Inspect {
         /// The subject of the report.
-        what: Value,
+        subject: Value,
         /// The port that gets the answer.
         to: PortId,
         /// The first elements of the answer.
@@ -265,8 +265,8 @@ impl Request {
                 to.iter().try_for_each(|to| packet.str(to.as_str()))?;
                 write_all(msg, packet)
             }
-            Self::Inspect { what, to, msg } => {
-                packet.value(what)?;
+            Self::Inspect { subject, to, msg } => {
+                packet.value(subject)?;
                 packet.str(to.as_str())?;
                 write_all(msg, packet)
             }
@@ -366,7 +366,7 @@ impl Arguments<'_, '_> {
                 msg: self.rest()?,
             },
             INSPECT => Request::Inspect {
-                what: self.value("subject")?,
+                subject: self.value("subject")?,
                 to: self.port_id("receiver")?,
                 msg: self.rest()?,
             },

@@ -5,7 +5,7 @@
 //! the stream.
 //!
 //! [`Incoming`] says where the next octets belong: into a header, which it keeps, or into the content, which goes to
-//! the caller's buffer without a copy. It keeps four octets at most, whatever the other end sends. An error is final:
+//! the caller's buffer without a copy. It keeps four octets at most, independent of the other end. An error is final:
 //! after it, the direction neither goes on nor seems to have ended.
 
 use crate::handshake::StreamStart;
@@ -216,7 +216,7 @@ mod tests {
                 (b"one34".into(), Ok(true))
             );
             assert!(incoming.is_taken());
-            // An end is an end, whatever becomes of the connection.
+            // An end is final, even if the connection is lost later.
             assert_eq!(incoming.read(0), Ok(()));
             incoming.broken();
             assert_eq!(incoming.place(), Ok(Place::End));

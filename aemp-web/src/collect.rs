@@ -200,8 +200,8 @@ impl Collector {
     pub fn follow_logs(&mut self, level: LogLevel) -> bool {
         let is_new = self.logs.as_ref().is_none_or(|(of, _)| *of != level);
         if is_new {
-            let what = CatchLogs::from(level).since(PAST);
-            self.logs = Some((level, self.node.catch_logs(what)));
+            let wanted = CatchLogs::from(level).since(PAST);
+            self.logs = Some((level, self.node.catch_logs(wanted)));
         }
         is_new
     }

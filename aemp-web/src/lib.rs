@@ -1,7 +1,7 @@
 //! The observer of `aemp`: one page in the browser for a whole AnyEvent::MP network, with nothing to add to its nodes.
 //!
 //! `aemp observe` runs it ([`Observer`] does so in a program of yours). `aemp top` and `aemp trace` show the same data in a terminal:
-//! the other modules are what they share, and may change in every version.
+//! the other modules are their common parts, and may change in every version.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod activity;

@@ -2,13 +2,13 @@
 //!
 //! One task collects the nodes' reports about themselves (`watch`) into one state, as far as a browser shows them
 //! (`demand`). Every page is made of that state on the server (`views`), and sent again after each change by
-//! server-sent events; in the browser, htmx replaces what differs. So a browser holds no state, and needs no program of
+//! server-sent events; in the browser, htmx replaces the parts that differ. So a browser holds no state, and needs no program of
 //! ours beyond a few lines.
 //!
 //! Dangers:
 //!
 //! - Names of foreign nodes contain anything. maud escapes all text, and [`Shown`](aemp::Shown) shows control characters.
-//! - A node that lies in its reports. It can only lie about itself; limits bound what it lists, and loops in trees end.
+//! - A node that lies in its reports. It can only lie about itself; limits bound its lists, and loops in trees end.
 //! - A slow browser. Each has one view in flight; newer ones replace each other. The number of live pages is limited.
 //! - Strangers: see `door`.
 //!

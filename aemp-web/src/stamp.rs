@@ -2,7 +2,7 @@
 
 use time::{OffsetDateTime, UtcDateTime};
 
-/// A time in seconds since 1970, in UTC. It is what another node says, and may be any number.
+/// A time in seconds since 1970, in UTC. It comes from another node, and may be any number.
 pub fn time(seconds: f64) -> String {
     let milliseconds = (seconds * 1000.0).round() as i128;
     let at = OffsetDateTime::from_unix_timestamp_nanos(milliseconds.saturating_mul(1_000_000));

@@ -143,7 +143,7 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
-/// The column to sort by, and whether the order is reversed.
+/// The column to sort by, and a flag for the reverse order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     /// The index of the column.

@@ -22,7 +22,7 @@
 //! - [`NodeBuilder::profile`](crate::NodeBuilder::profile) starts a node with a profile. **A node reads the file only
 //!   if the program asks for it.**
 //!
-//! The [protocol](aemp_proto::protocol::configuration) is what Perl programs expect of it.
+//! The [protocol](aemp_proto::protocol::configuration) describes it as Perl programs expect it.
 
 mod address;
 mod edit;

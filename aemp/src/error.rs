@@ -3,12 +3,17 @@
 //! An error prints its cause as part of its text, and [`source`](std::error::Error::source) does not return this cause.
 //! So a report of a whole chain of causes has each text once.
 
+mod start;
+
 use std::fmt;
 
 use aemp_codec::{DecodeError, EncodeError, IdError, PortId};
 use thiserror::Error;
 
-use crate::{Reason, config::ConfigError, inspect::SeedInfo};
+pub use self::start::{
+    CertError, FunctionKind, RegistryError, ServiceError, SettingError, StartError,
+};
+use crate::{Reason, inspect::SeedInfo};
 
 /// The error of a message that was not sent.
 #[derive(Debug, Clone, Error)]
@@ -140,78 +145,6 @@ pub enum HandleError {
     NoNode,
 }
 
-/// The error of starting a node.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// There is no tokio runtime. A node must be started within one.
-    #[error("a node needs a tokio runtime to run on")]
-    NoRuntime,
-    /// The node ID is invalid.
-    #[error("node ID: {0}")]
-    NodeId(IdError),
-    /// Init functions cannot be registered. The text lists every fault; a duplicate has both places.
-    #[error("{0}")]
-    Registry(String),
-    /// The node cannot listen on an address.
-    #[error("cannot listen on {address}: {error}")]
-    Bind {
-        /// The address as configured, followed by the resolved address if it is another.
-        address: String,
-        /// The error of the operating system.
-        error: std::io::Error,
-    },
-    /// The configuration is invalid: the file, or a setting in the file, the environment or the program.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A service cannot be started.
-    #[error("service {name:?}: {error}")]
-    Service {
-        /// The name of the service, as configured.
-        name: String,
-        /// The cause.
-        error: ServiceError,
-    },
-    /// A setting is out of its range.
-    #[error("{setting}: {problem}")]
-    Setting {
-        /// The name of the setting.
-        setting: &'static str,
-        /// The problem with the value.
-        problem: String,
-    },
-    /// The operating system has no randomness for nonces.
-    #[error("no entropy: {0}")]
-    Entropy(String),
-}
-
-/// The reason why a service cannot be started.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ServiceError {
-    /// The program has no init function of this name.
-    #[error("there is no such init function{}", near.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
-    Unknown {
-        /// The init function with the most similar name, if one is similar.
-        near: Option<String>,
-    },
-    /// The name is that of a Perl module to load. It ends in `::`.
-    #[error("a name that ends in `::` is a Perl module to load, which cannot be done here")]
-    Module,
-}
-
-impl From<IdError> for StartError {
-    fn from(error: IdError) -> Self {
-        Self::NodeId(error)
-    }
-}
-
-impl StartError {
-    pub(crate) fn setting(setting: &'static str, problem: String) -> Self {
-        Self::Setting { setting, problem }
-    }
-}
-
 /// The error of a node that is not part of the network ([`Node::joined`](crate::Node::joined)).
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
@@ -263,9 +196,9 @@ impl Sent {
     }
 
     /// Logs the error of a message that is not reported to any caller.
-    pub(crate) fn log(&self, what: &str, to: &PortId) {
+    pub(crate) fn log(&self, message: &str, to: &PortId) {
         if let Some(error) = &self.0 {
-            crate::log::error!(to: to, "{what} to {to} was not sent: {error}");
+            crate::log::error!(to: to, "{message} to {to} was not sent: {error}");
         }
     }
 }
@@ -283,7 +216,7 @@ mod tests {
     use aemp_proto::global::NameError;
 
     use super::*;
-    use crate::{DbError, NodeId, inspect::InspectError};
+    use crate::{DbError, NodeId, config::ConfigError, inspect::InspectError};
 
     /// The number of texts in a chain of causes that contain `cause`.
     fn times(error: &dyn Error, cause: &str) -> usize {
@@ -304,9 +237,9 @@ mod tests {
             error: no_answer.clone(),
         };
         let not_finite = EncodeError::NotFinite.to_string();
-        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-        let denied_text = denied.to_string();
-        let errors: [(Box<dyn Error>, &str); 8] = [
+        let denied = || std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let denied_text = denied().to_string();
+        let errors: [(Box<dyn Error>, &str); 12] = [
             (Box::new(StartError::from(id.clone())), &id.to_string()),
             (Box::new(HandleError::from(id.clone())), &id.to_string()),
             (Box::new(no_answer.clone()), &not_finite),
@@ -321,13 +254,36 @@ mod tests {
             (
                 Box::new(StartError::Bind {
                     address: "*:1".into(),
-                    error: denied,
+                    error: denied(),
                 }),
                 &denied_text,
             ),
             (
                 Box::new(StartError::Config(ConfigError::NoPath)),
                 "configuration file",
+            ),
+            (Box::new(StartError::Entropy(denied())), &denied_text),
+            (
+                Box::new(StartError::setting(
+                    "seeds",
+                    SettingError::Interfaces {
+                        seed: "*:1".parse().unwrap(),
+                        error: denied(),
+                    },
+                )),
+                &denied_text,
+            ),
+            (
+                Box::new(StartError::setting("cert", CertError::NoKey.into())),
+                "no private key",
+            ),
+            (
+                Box::new(StartError::Registry(vec![RegistryError::Unqualified {
+                    kind: FunctionKind::Function,
+                    name: "plain".into(),
+                    position: None,
+                }])),
+                "must contain `::`",
             ),
         ];
         for (error, cause) in &errors {

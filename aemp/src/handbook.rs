@@ -8,9 +8,15 @@
 //! [`streamed`](crate::streamed). The crate `aemp-cli` has a page about nodes as services: restarts
 //! by a watchdog, systemd, containers ([`aemp_cli::service`](https://docs.rs/aemp-cli/latest/aemp_cli/service/)).
 
-/// Calls: time limits and deadlines, callers that leave, work that nobody waits for, and ports that wait for each other.
+/// Calls: time limits and deadlines, callers that leave, work without a waiting caller, and ports that wait for each other.
 pub mod calls {
     #![doc = include_str!("docs/calls.md")]
+}
+
+/// Encryption and authentication of connections: by the secret, or by certificates; the rights of a peer.
+#[cfg(feature = "tls")]
+pub mod encryption {
+    #![doc = include_str!("docs/encryption.md")]
 }
 
 /// Where handlers run, the effects of blocking, and the means for handlers that take long.
@@ -18,7 +24,7 @@ pub mod execution {
     #![doc = include_str!("docs/execution.md")]
 }
 
-/// The life of a port and of a node: start, orderly ends, idle ports, and what happens to messages, handlers and calls.
+/// The life of a port and of a node: start, orderly ends, idle ports, and the fate of messages, handlers and calls.
 pub mod lifecycle {
     #![doc = include_str!("docs/lifecycle.md")]
 }

@@ -61,73 +61,117 @@
 //!
 //! # Where to find it
 //!
+//! The guide, in `docs/guide` of the repository, is a tutorial, step by step. The [`handbook`] has a page for each large
+//! subject; [`handbook::words`] translates the words of AEMP, Erlang, Akka and actix.
+//!
+//! ## Ports and handlers
+//!
 //! | you want | use |
 //! | --- | --- |
-//! | a tutorial, step by step | the guide, in `docs/guide` of the repository ([`handbook`]) |
 //! | an actor of a struct | [`#[port]`](macro@port), [`Node::port`] |
 //! | to answer later, or from elsewhere | a last parameter [`Reply<T>`](Reply) |
 //! | to answer with an error, or to die of one | a return type `Result<T, E>`, without or with [`#[rcv(try)]`](macro@port#errors) |
 //! | to know the port itself, its node, the sender's node | a parameter [`&mut Cx<'_>`](Cx) |
-//! | to load at the start, to save at the end | [`#[start]`, `#[stop]`](macro@port#the-life-of-a-port), [`handbook::lifecycle`] |
-//! | an end after what is queued; to wait for an end | [`Handle::stop`], [`Handle::stop_within`], [`Handle::closed`] |
-//! | ports that end when they are idle | [`Cx::idle_after`] |
-//! | ports that end with their handles | [`Owned`], [`#[port(owned)]`](macro@port#options), [`WeakHandle`] |
-//! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
-//! | ports that are started again when they end, trees of them, also over nodes | [`supervisor`]: [`Supervisor`](supervisor::Supervisor), [`Child`](supervisor::Child) |
-//! | a handle that follows a port through its restarts, or a name from port to port | [`Follow`](supervisor::Follow) |
-//! | jobs that are not lost, for workers on any node: queue, retries, progress, dead letters | [`work`]: [`Dispatcher`](work::Dispatcher), [`Worker`](work::Worker), [`Jobs`](work::Jobs), [`handbook::work`] |
-//! | ports that die together | [`Handle::link`], [`Cx::link`] |
+//! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
+//! | a body that waits for certain messages, in the order of its work: selective receive | [`Node::process`], [`Inbox`], [`receive!`], [`handbook::processes`] |
+//! | many jobs at once in one port | [`#[rcv(concurrent = 8)]`](macro@port#many-at-once) on an `async fn` |
+//! | messages that are handled before others | [`#[rcv(urgent)]`](macro@port#urgent-messages), [`handbook::urgency`] |
+//! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
+//! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
+//! | a handler that takes or returns a stream of items | [`streamed`]: [`Streamed<T>`](streamed::Streamed), [`Cx::streamed`], [`Node::streamed`] |
+//!
+//! ## Calls, timers and work beside handlers
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | time limits of calls, for one call or for all of a node | [`Call::timeout`], [`NodeBuilder::call_timeout`], [`handbook::calls`] |
+//! | to see how long a caller still waits, or that it has left | [`Cx::deadline`], [`Cx::cancelled`]; [`Reply::deadline`], [`Reply::closed`] |
+//! | calls that are not handled without a waiting caller | [`#[rcv(wanted)]`](macro@port#calls-without-a-waiting-caller), [`handbook::calls`] |
+//! | to wait for an answer outside of async code | [`Call::wait`], [`ValueCall::wait`] |
+//! | to go on while a call runs; a stream of one's own | [`Cx::then`], [`Cx::stream`] |
 //! | to run code in a port, and have its value | [`Handle::peval`] |
 //! | timers, closures, tasks that die with the port | [`Cx::after`], [`Cx::every`], [`Cx::psub`], [`Cx::spawn`] |
 //! | the same, with the port's state | [`Cx::after_with`], [`Cx::every_with`], [`Cx::timer`] |
-//! | to go on while a call runs; a stream of one's own | [`Cx::then`], [`Cx::stream`] |
-//! | many jobs at once in one port | [`#[rcv(concurrent = 8)]`](macro@port#many-at-once) on an `async fn` |
-//! | a computation, or blocking code, while the port goes on | [`Cx::blocking`] |
-//! | time limits of calls, for one call or for all of a node | [`Call::timeout`], [`NodeBuilder::call_timeout`], [`handbook::calls`] |
-//! | to see how long a caller still waits, or that it has left | [`Cx::deadline`], [`Cx::cancelled`]; [`Reply::deadline`], [`Reply::closed`] |
-//! | calls that are not handled if nobody waits for them any more | [`#[rcv(wanted)]`](macro@port#calls-that-nobody-waits-for), [`handbook::calls`] |
 //! | handlers that block, or compute for long | [`#[port(blocking)]`](macro@port), [`handbook::execution`] |
-//! | arguments and answers without `serde`, in this process alone | [`#[port(local)]`](macro@port#local-ports), or [`Local`] for a single argument |
-//! | backpressure | [`Handle::bound`] with [`Handle::send`] or [`Handle::try_send`] |
-//! | messages that are handled before others | [`#[rcv(urgent)]`](macro@port#urgent-messages), [`handbook::urgency`] |
-//! | a body that waits for certain messages, in the order of its work: selective receive | [`Node::process`], [`Inbox`], [`receive!`], [`handbook::processes`] |
-//! | to wait for an answer outside of async code | [`Call::wait`], [`ValueCall::wait`] |
+//! | a computation, or blocking code, while the port goes on | [`Cx::blocking`] |
+//!
+//! ## Life, monitors and supervision
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | to hear of a death | [`Handle::monitor`], [`Handle::monitor_send`] |
+//! | ports that die together | [`Handle::link`], [`Cx::link`] |
+//! | to load at the start, to save at the end | [`#[start]`, `#[stop]`](macro@port#the-life-of-a-port), [`handbook::lifecycle`] |
+//! | an end after the queued messages; to wait for an end | [`Handle::stop`], [`Handle::stop_within`], [`Handle::closed`] |
+//! | ports that end when they are idle | [`Cx::idle_after`] |
+//! | ports that end with their handles | [`Owned`], [`#[port(owned)]`](macro@port#options), [`WeakHandle`] |
+//! | ports that are started again when they end, trees of them, also over nodes | [`supervisor`]: [`Supervisor`](supervisor::Supervisor), [`Child`](supervisor::Child) |
+//! | a handle that follows a port through its restarts, or a name from port to port | [`Follow`](supervisor::Follow) |
+//!
+//! ## Nodes and networks
+//!
+//! | you want | use |
+//! | --- | --- |
 //! | to be spawned by name | [`#[spawnable]`](macro@spawnable), or [`NodeBuilder::init`] for closures |
 //! | a typed handle of a service in Perl | [`#[protocol]`](macro@protocol), [`Node::handle`] |
 //! | a configuration file with profiles | [`config`], [`NodeBuilder::profile`] |
-//! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
+//! | the outcome of joining the network | [`Node::joined`] |
+//! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |
+//! | seeds from SRV records (`srv:NAME`) | feature `srv`, [`config::Seed`] |
+//! | nodes behind NAT, and clients that do not listen, to reach each other | [`handbook::relays`], [`NodeBuilder::relay`] |
+//! | to send files, or other bulk, between nodes | [`stream`]: [`Node::open_stream`], [`ByteStream`](stream::ByteStream) in a message |
+//! | to stop a node in phases, by SIGTERM too; readiness probes | [`Node::stop_within`], [`Node::stop_on_signal`], [`Node::readiness`] |
+//! | to know that a node has ended, and how | [`Node::ended`] |
+//!
+//! ## Names, data and jobs for all nodes
+//!
+//! | you want | use |
+//! | --- | --- |
 //! | to find a port of this node by a name | [`Node::register`], [`Node::whereis`], [`handbook::names`] |
 //! | a name that one port of the network has; to find that port from any node | [`names`]: [`Node::claim`], [`Node::wait_for`], [`Node::follow`] |
 //! | one instance of a port in the network, made elsewhere when its node is lost | [`Node::singleton`] |
+//! | to share names and values with all nodes | [`db`]: [`Node::db_set`], [`Node::family`], [`Node::pool`] |
 //! | publish and subscribe, over all nodes; presence | [`topic`]: [`Node::topic`], [`Node::presence`], [`handbook::topics`] |
-//! | untyped messages | [`snd!`], [`cal!`], [`msg!`], [`Node::snd`], [`Node::cal`], [`Node::untyped`] |
-//! | to know whether a node has joined the network | [`Node::joined`] |
-//! | seeds from a command, a cluster, a service of yours | [`config::Seed`], [`NodeBuilder::seed_source`] |
-//! | seeds from SRV records (`srv:NAME`) | feature `srv`, [`config::Seed`] |
-//! | to know that a node has ended, and how | [`Node::ended`] |
-//! | to stop a node in phases, by SIGTERM too; readiness probes | [`Node::stop_within`], [`Node::stop_on_signal`], [`Node::readiness`] |
-//! | to inspect a node, here or elsewhere | [`Node::inspect`] |
-//! | connections in TLS: by the secret, or by certificates of a private CA | [`NodeBuilder::encrypt`], [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default |
+//! | jobs that are not lost, for workers on any node: queue, retries, progress, dead letters | [`work`]: [`Dispatcher`](work::Dispatcher), [`Worker`](work::Worker), [`Jobs`](work::Jobs), [`handbook::work`] |
+//!
+//! ## Security and limits
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | connections in TLS: by the secret, or by certificates of a private CA | [`NodeBuilder::encrypt`], [`NodeBuilder::cert`], [`NodeBuilder::ca`]; feature `tls`, on by default; `aemp::handbook::encryption` |
 //! | a key exchange that resists quantum computers as well | feature `aws-lc-rs`: TLS by AWS-LC instead of ring. If both are enabled, AWS-LC is used |
+//! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
+//! | to log or print text of other nodes | [`Shown`] |
+//!
+//! ## Watching and measuring
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | to watch a network in the browser | `aemp observe` of the crate `aemp-cli`; `Observer` of `aemp-web` |
+//! | to inspect a node, here or elsewhere | [`Node::inspect`] |
+//! | the log lines, and their rates | [`handbook::logs`] |
+//! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
+//! | to see the messages of a port or of a node | [`Node::tap`], [`mod@tap`]; the target [`aemp::trace`](logs::TRACE) of `tracing` |
+//! | to count and measure: Prometheus, probes, recorders of the crate `metrics` | feature `metrics`: `aemp::metrics`, `aemp::handbook::metrics` |
+//! | to follow a request over ports and nodes: spans, OpenTelemetry | feature `trace`: `aemp::span`, `aemp::handbook::traces`; the crate `aemp-otel` |
+//!
+//! ## Tests
+//!
+//! | you want | use |
+//! | --- | --- |
 //! | to test one's own actors: probes, mocks, virtual time, faults in a line | feature `test`: `aemp::test`, `aemp::handbook::testing` |
 //! | to test actors under partitions and crashes | feature `sim`: `aemp::sim::Sim` |
+//!
+//! ## Formats and builds
+//!
+//! | you want | use |
+//! | --- | --- |
 //! | CBOR on the wire, which the reference prefers | feature `cbor`, [`NodeBuilder::framing_format`] |
 //! | the fastest format between Rust nodes | feature `postcard` |
 //! | byte strings without a detour | [`Octets`], or `serde_bytes` |
-//! | to log or print text of other nodes | [`Shown`] |
-//! | to send files, or other bulk, between nodes | [`stream`]: [`Node::open_stream`], [`ByteStream`](stream::ByteStream) in a message |
-//! | a handler that takes or returns a stream of items | [`streamed`]: [`Streamed<T>`](streamed::Streamed), [`Cx::streamed`], [`Node::streamed`] |
-//! | to know what is logged, and at which rates | [`handbook::logs`] |
-//! | the log of the whole network in one place | [`Node::catch_logs`], [`logs`]; feature `logs`: `aemp::logs::layer` |
-//! | to watch a network in the browser | `aemp observe` of the crate `aemp-cli`; `Observer` of `aemp-web` |
-//! | to count and measure: Prometheus, probes, recorders of the crate `metrics` | feature `metrics`: `aemp::metrics`, `aemp::handbook::metrics` |
-//! | to follow a request over ports and nodes: spans, OpenTelemetry | feature `trace`: `aemp::span`, `aemp::handbook::traces`; the crate `aemp-otel` |
-//! | to see the messages of a port or of a node | [`Node::tap`], [`mod@tap`]; the target [`aemp::trace`](logs::TRACE) of `tracing` |
-//! | nodes behind NAT, and clients that do not listen, to reach each other | [`handbook::relays`], [`NodeBuilder::relay`] |
-//! | to limit the costs and the rights of strangers and other nodes | [`limits`], [`NodeBuilder::allow`] |
-//! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
-//! | to know what nodes send each other, also as an implementer | [`aemp_proto::protocol`] |
 //! | a wire format of your own | [`Codec`], [`NodeBuilder::codec`] |
+//! | fewer crates, for programs with local ports only | no default features, and `json`: without the feature `net` there are no sockets |
+//! | the wire protocol, also for implementers | [`aemp_proto::protocol`] |
 //!
 //! # Guarantees
 //!
@@ -201,8 +245,8 @@ pub use aemp_proto as proto;
 
 pub use db::DbError;
 pub use error::{
-    CallError, HandleError, JoinError, RcvError, SendError, Sent, ServiceError, StartError,
-    TrySendError,
+    CallError, CertError, FunctionKind, HandleError, JoinError, RcvError, RegistryError, SendError,
+    Sent, ServiceError, SettingError, StartError, TrySendError,
 };
 pub use message::{
     Args, Decoding, Encoding, Local, Message, Origin, Outcome, Port, PortRef, Undecoded,

@@ -1,7 +1,7 @@
 //! The locks of this crate. They ignore poisoning.
 //!
 //! A lock of the standard library is poisoned when a thread panics while it holds the lock. Here no foreign code runs
-//! under a lock, and what is changed under a lock is changed in one step, so the data is consistent even then. If the
+//! under a lock, and every change under a lock is one step, so the data is consistent even then. If the
 //! next thread panicked as well, one fault would end the whole node.
 
 use std::{

@@ -32,7 +32,7 @@
 //   does not take. If sending causes lines in any other way, the pause of the sending task limits them.
 // - **Nothing is lost in silence.** A catcher that is too slow loses its oldest lines, and a line in their place gives
 //   their number. The same holds for a reader of a `LogStream`.
-// - **The layer costs nothing while nobody catches.** Its filter wants no line then, and the callsites of `tracing` cache
+// - **The layer costs nothing without a catcher.** Its filter wants no line then, and the callsites of `tracing` cache
 //   that. A change of the most detailed level that is wanted rebuilds these caches.
 //
 // Danger: a subscriber that hides its layers from `downcast_ref`, such as `reload::Layer`, hides this one as

@@ -145,7 +145,7 @@ macro_rules! cal {
 ///
 /// Types are read as the arguments of [`#[port]`](macro@crate::port) are: they implement `serde::Deserialize` and own their
 /// content, and digits are a number. A message whose arguments do not fit is not taken and stays in the mailbox; an arm
-/// `other => ...` at the end takes all that is left. Guards borrow what they use, and are tried once for each message.
+/// `other => ...` at the end takes all other messages. Guards borrow what they use, and are tried once for each message.
 /// `return`, `break`, `continue`, `?` and `.await` work in the arms.
 ///
 /// If all patterns begin with a tag, only messages with these tags are looked at: among `n` messages each costs

@@ -424,7 +424,7 @@ pub trait Port: Sized + Send + 'static {
         false
     }
 
-    /// True if a call of this handler is answered by what the handler returns, and by nothing else. No other message is
+    /// True if a call of this handler is answered by the handler's result, and by nothing else. No other message is
     /// handled before it returns.
     #[doc(hidden)]
     fn returns(_handler: u32) -> bool {

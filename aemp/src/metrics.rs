@@ -33,7 +33,7 @@
 //!
 //! *Counting* (`exec/tally.rs`) happens at all times with this feature, at the cost of a few instructions for each message. *Collecting*
 //! happens on demand: [`Node::metrics`] adds the counts up, visits all ports in small steps, and asks peers, database and
-//! executor. Nothing is collected while nobody asks. Collections of one node run one after the other. One that was
+//! executor. Nothing is collected without a question. Collections of one node run one after the other. One that was
 //! expensive (many ports) is given out again until a hundred times its cost has passed, so that scrapers cost at most a
 //! hundredth of a worker. A collection is an owned value, so no foreign code (a recorder, a client) holds anything up.
 //!

@@ -92,7 +92,7 @@ pub(crate) struct Shared {
     mesh: Lock<Mesh<LockedPeers>>,
     /// The channels for orders to the tasks of connections.
     connections: Lock<HashMap<ConnId, ConnectionTask>>,
-    /// The tunnels, with what wakes their readers and writers.
+    /// The tunnels, with the wakers of their readers and writers.
     tunnels: Lock<HashMap<ConnId, Arc<Stir>>>,
     /// Notified when changes of the database wait to be sent.
     staged: Notify,
@@ -211,8 +211,8 @@ impl Net {
         self.ask(|_, _| ());
     }
 
-    fn spawn(&self, what: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self.node().spawn_vital(what, task);
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.node().spawn_vital(name, task);
         self.0.tasks.lock().push(task);
     }
 
@@ -239,7 +239,7 @@ impl Net {
     /// The relay through which a node is connected, if it is.
     #[cfg(feature = "net")]
     pub(crate) fn relay_to(&self, node: &NodeId) -> Option<NodeId> {
-        self.look(|mesh| mesh.relay_to(node).cloned())
+        self.peek(|mesh| mesh.relay_to(node).cloned())
     }
 
     /// Gives up a data connection.

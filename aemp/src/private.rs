@@ -41,7 +41,7 @@ pub fn ask<M: Message, T: Send + 'static>(
     port.call(message).whole()
 }
 
-/// The context for a handler that answers by what it returns, and can see its caller.
+/// The context for a handler that answers by its result, and can see its caller.
 pub fn answering<'c, 'a, T: Send>(cx: &'c mut Cx<'a>, reply: &'c Reply<T>) -> Answering<'c, 'a> {
     Answering::new(cx, reply)
 }
@@ -140,7 +140,7 @@ fn reply<M: Message, T: Serialize>(
     args: &mut PacketReader<'_>,
 ) -> Result<Reply<T>, Undecoded> {
     match called {
-        0 => Ok(Reply::nobody()),
+        0 => Ok(Reply::none()),
         1 => reply_to(tag, expected, cx, args),
         more => {
             let mut values = rest(args)?;
@@ -154,7 +154,7 @@ fn reply<M: Message, T: Serialize>(
                     to,
                     text: too_many().text(),
                 }),
-                None if !is_surplus => Ok(Reply::nobody()),
+                None if !is_surplus => Ok(Reply::none()),
                 _ => Err(Undecoded::too_many(tag, expected + 1, expected + more)),
             }
         }
@@ -172,7 +172,7 @@ fn reply_to<T: Serialize>(
         .map_err(|error| Undecoded::argument(tag, expected + 1, "reply port", error))?;
     // A null is an optional argument of a newer version that was not given.
     let Some(to) = to.filter(|to| !to.is_empty()) else {
-        return Ok(Reply::nobody());
+        return Ok(Reply::none());
     };
     let to = PortId::parse(&to).map_err(|error| {
         Undecoded::Arguments(format!(
@@ -231,7 +231,7 @@ fn rest_and_reply<T: Serialize>(
     let mut values = rest(args)?;
     let port = values.pop_if(|last| is_port(last));
     let port = port.and_then(|port| PortId::parse(port.as_str()?).ok());
-    let reply = port.map_or_else(Reply::nobody, |port| Reply::to_port(cx, port));
+    let reply = port.map_or_else(Reply::none, |port| Reply::to_port(cx, port));
     Ok((values, reply))
 }
 

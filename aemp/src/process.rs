@@ -23,7 +23,7 @@
 //! - *A process that always finds a message* would never yield. It receives a limited number of messages in one poll.
 //! - *User code under a lock.* Predicates and wakers are called outside of the mailbox's lock (`mailbox`).
 //! - *A body that blocks* costs a worker, as a handler does, and the executor's watch names it.
-//! - *Messages that nobody receives* fill the mailbox: with `max_port_queue` messages in it, the next one kills the
+//! - *Messages that are not received* fill the mailbox: with `max_port_queue` messages in it, the next one kills the
 //!   process, also if it is local. They count for `Handle::bound`, `queue_len` and `inspect`.
 //! - *An `Inbox` that leaves its process* works, but its receives are pending for ever when the port has died.
 //!

@@ -1,4 +1,4 @@
-//! A simulated network (feature `sim`): for tests of what happens when connections break, networks split, and
+//! A simulated network (feature `sim`): for tests of programs when connections break, networks split, and
 //! machines are lost.
 //!
 //! There are two levels over one model of a bad [`Network`]:
@@ -11,7 +11,7 @@
 //! Both run under a virtual clock, so that hours pass in moments. Both draw all chance from one seed, so that a
 //! failure can be reproduced.
 //!
-//! # What the network does
+//! # The network
 //!
 //! Connections behave like TCP's: bytes arrive in order, without loss, or the connection breaks. [`Conditions`] say, for
 //! each direction between two hosts, the latency, how often a connection is cut (at any byte), refused, or never

@@ -79,7 +79,7 @@
 //! [`Child::on`] names a node, a [`spawnable`](macro@crate::spawnable) function of that node, and its arguments. The
 //! function may also return a [`Builder`], which makes a supervisor there. The supervisor monitors the child, and the
 //! other node monitors the supervisor. The child ends when the supervisor ends or its node is lost. When the child's
-//! node is lost, [`OnLoss`] says what happens: the supervisor waits for that node, goes on to another, or gives the child
+//! node is lost, [`OnLoss`] is the policy: the supervisor waits for that node, goes on to another, or gives the child
 //! up. Such restarts do not count for the intensity.
 //!
 //! *Two incarnations.* Two nodes never notice at the same moment that their connection is lost. The old incarnation lives

@@ -4,7 +4,7 @@
 //! | you want | use |
 //! | --- | --- |
 //! | a node on paused time | [`run`] |
-//! | a port that hears what it is sent, message by message | [`Probe`] |
+//! | a port that records its messages, one by one | [`Probe`] |
 //! | a port that answers as another would, and records its calls | [`Mock`] |
 //! | nodes in a network that breaks when the test says so | [`network`], [`Sim`] |
 //!

@@ -59,7 +59,7 @@ pub(crate) use self::{
     session::{Session, TlsError},
 };
 use self::{identity::Identity, session::Conn, trust::Trust, verifier::Verifier};
-use crate::{StartError, config::Cert};
+use crate::{CertError, StartError, config::Cert};
 
 /// The common part of all TLS connections of a node. It is replaced as a whole.
 #[derive(Debug)]
@@ -161,8 +161,8 @@ impl Context {
     }
 }
 
-fn setting(setting: &'static str, problem: String) -> StartError {
-    StartError::Setting { setting, problem }
+fn setting(setting: &'static str, problem: CertError) -> StartError {
+    StartError::setting(setting, problem.into())
 }
 
 #[cfg(test)]

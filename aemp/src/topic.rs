@@ -23,7 +23,7 @@
 //! | a policy for a slow subscriber | [`Topic::subscribe_with`], [`Slow`] |
 //! | the events as messages of a port | [`Subscription::forward`], [`Cx::stream`](crate::Cx::stream) |
 //! | to know which nodes have subscribers | [`Topic::nodes`] |
-//! | to know who is here, with metadata | [`Node::presence`](crate::Node::presence), [`Presence`] |
+//! | the members that are present, with metadata | [`Node::presence`](crate::Node::presence), [`Presence`] |
 //!
 //! The handbook's page ([`handbook::topics`](crate::handbook::topics)) has the semantics and the limits. Perl nodes take
 //! part ([protocol](aemp_proto::protocol::topics#messages)).
@@ -32,12 +32,12 @@
 // - **A family for each topic, an entry for each node.** A node with subscribers enters one port, its inlet, in the
 //   topic's family. A publisher sends each message to each inlet once, and the inlet's node fans it out. Phoenix sends
 //   to each node of a cluster, subscribed or not; Pekko's mediator and OTP's `pg` hold all members at all nodes. The
-//   database tells only those who publish, and only with the first message.
+//   database tells only publishers, and only with the first message.
 // - **Numbers instead of acknowledgements.** A publisher numbers its messages, and greets each inlet with the number of
 //   the next one (`sources`). So an inlet counts exactly the messages that a lost connection, a slow connection, or an
 //   entry that was gone for a while has cost. It cannot count those of a publisher whose node is lost, and reports them
 //   as a gap of unknown size. Nothing is sent twice, so nothing is delivered twice.
-// - **An inlet answers before it is sent to** (`route`). The database does not say who has set an entry, and a peer may
+// - **An inlet answers before it is sent to** (`route`). The database does not name the node that has set an entry, and a peer may
 //   enter a foreign port. That costs its owner one message at a time.
 // - **The monitor of the inlet counts, not its entry.** An entry that vanishes while masters change ends nothing.
 // - **Slow readers wait in their own queue** (`pending`), slow nodes in the queue of their route, and publishers for the
@@ -156,7 +156,7 @@ impl<T> Topic<T> {
     /// Subscribes with the policy that is the default of [`Slow`]: of a thousand waiting events the oldest is lost for
     /// each new one.
     ///
-    /// The subscription gets what this node publishes from now on. It gets what another node publishes as soon as that
+    /// The subscription gets the messages that this node publishes from now on. It gets those of another node as soon as that
     /// node knows that this one has a subscriber.
     #[must_use = "dropping it ends the subscription"]
     pub fn subscribe(&self) -> Subscription<T> {

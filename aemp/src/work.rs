@@ -49,7 +49,7 @@
 //! first dispatcher moves no job that was accepted, and two parts of a split network can both work. Workers that served only
 //! the first one would starve the jobs that the others still have.
 //!
-//! *What could break it.* A submitter that floods: at most 64 jobs of each wait to be accepted, and then it is refused. A
+//! *Dangers.* A submitter that floods: at most 64 jobs of each wait to be accepted, and then it is refused. A
 //! worker whose function never returns: it keeps its place, because a second attempt beside it would break the order of
 //! keys. A payload that cannot be sent to a worker, or a result that cannot be sent back: both are failures of the job.
 //!

@@ -149,7 +149,7 @@ fn spread(options: &Options) -> Result<Vec<Row>, String> {
 
 fn join(options: &Options) -> Result<Vec<Row>, String> {
     let keys = keys(options);
-    let title = |who: &str| format!("start of {who} until it has seen {keys} keys");
+    let title = |starter: &str| format!("start of {starter} until it has seen {keys} keys");
     let mut rows = [
         Row::new(title("a process"), "ms", Some(500.0)),
         Row::new(title("a global node's process"), "ms", Some(500.0)),

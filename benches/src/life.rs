@@ -13,11 +13,10 @@ use self::contender::{Lives, Nursery};
 use crate::{
     bench,
     local::framework::Latch,
-    options::Options,
-    report::{self, Role, Row, Unit},
+    report::{Role, Unit},
     resident::resident,
     runtime,
-    schedule::{self, Entrant},
+    schedule::{self, Contender, Workload as _},
 };
 
 const CHILD: &str = "--life-child";
@@ -39,8 +38,8 @@ const WORKLOADS: [Workload; 5] = [
     Workload::Hooks,
 ];
 
-impl Workload {
-    fn name(self) -> &'static str {
+impl schedule::Workload for Workload {
+    fn name(&self) -> &'static str {
         match self {
             Self::Restart => "restart",
             Self::StartChildren => "start-children",
@@ -50,7 +49,7 @@ impl Workload {
         }
     }
 
-    fn title(self) -> &'static str {
+    fn title(&self) -> &'static str {
         match self {
             Self::Restart => "restart: from a fatal message to the answer of the next incarnation",
             Self::StartChildren => "start of 100,000 dynamic children, one after the other",
@@ -60,7 +59,7 @@ impl Workload {
         }
     }
 
-    fn unit(self) -> Unit {
+    fn unit(&self) -> Unit {
         match self {
             Self::Restart => Unit::cost("us"),
             Self::StartChildren | Self::StopChildren => Unit::cost("ms"),
@@ -70,29 +69,12 @@ impl Workload {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Contender {
-    name: &'static str,
-    role: Role,
-    measure: fn(Workload, u64) -> Option<f64>,
-}
+type Measure = fn(Workload, u64) -> Option<f64>;
 
-const CONTENDERS: [Contender; 3] = [
-    Contender {
-        name: "aemp",
-        role: Role::Subject,
-        measure: measure::<aemp::Aemp>,
-    },
-    Contender {
-        name: "ractor",
-        role: Role::Peer,
-        measure: measure::<ractor::Ractor>,
-    },
-    Contender {
-        name: "kameo",
-        role: Role::Peer,
-        measure: measure::<kameo::Kameo>,
-    },
+const CONTENDERS: [Contender<Measure>; 3] = [
+    Contender::new("aemp", Role::Subject, measure::<aemp::Aemp>),
+    Contender::new("ractor", Role::Peer, measure::<ractor::Ractor>),
+    Contender::new("kameo", Role::Peer, measure::<kameo::Kameo>),
 ];
 
 /// The bench: reads the command line, measures, prints.
@@ -101,31 +83,15 @@ pub fn main() -> ExitCode {
 }
 
 fn parent(arguments: &[String]) -> Result<(), String> {
-    let options = Options::parse(arguments)?;
-    let workloads = Options::choose(&options.only, &WORKLOADS, |workload| workload.name())?;
-    let contenders = Options::choose(&options.contenders, &CONTENDERS, |one| one.name)?;
-    let count = if options.smoke { 100 } else { 100_000 };
-    let entrants: Vec<_> = contenders
-        .iter()
-        .map(|one| Entrant {
-            name: one.name,
-            role: one.role,
-        })
-        .collect();
-    let mut rows: Vec<Row> = Vec::new();
-    for workload in workloads {
-        let title = workload.title().to_owned();
-        let measure = |index: usize| apart(workload, contenders[index].name, count);
-        let row = schedule::interleave(title, workload.unit(), &entrants, options.reps, measure);
-        if !options.markdown {
-            println!("{}", row.text());
-        }
-        rows.push(row);
-    }
-    if options.markdown {
-        print!("{}", report::markdown(&rows));
-    }
-    Ok(())
+    schedule::bench(
+        arguments,
+        &WORKLOADS,
+        &CONTENDERS,
+        |options, workload, contender| {
+            let count = if options.smoke { 100 } else { 100_000 };
+            apart(workload, contender.name, count)
+        },
+    )
 }
 
 /// Measures in a process of its own.

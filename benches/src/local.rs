@@ -11,7 +11,7 @@ use crate::bench;
 use crate::local::contenders::{CONTENDERS, Contender};
 use crate::local::workloads::{Sizes, Workload};
 use crate::options::Options;
-use crate::report::{self, Row};
+use crate::report::Row;
 use crate::schedule::{self, Entrant};
 
 /// The local bench: reads the command line, measures, prints.
@@ -28,18 +28,9 @@ fn parent(arguments: &[String]) -> Result<(), String> {
     } else {
         Sizes::FULL
     };
-    let mut rows = Vec::new();
-    for workload in workloads {
-        let row = measure(workload, &contenders, &sizes, options.reps);
-        if !options.markdown {
-            println!("{}", row.text());
-        }
-        rows.push(row);
-    }
-    if options.markdown {
-        print!("{}", report::markdown(&rows));
-    }
-    Ok(())
+    let rows = workloads.into_iter();
+    let rows = rows.map(|workload| Ok(measure(workload, &contenders, &sizes, options.reps)));
+    schedule::print(&options, rows)
 }
 
 fn measure(workload: Workload, contenders: &[Contender], sizes: &Sizes, reps: usize) -> Row {

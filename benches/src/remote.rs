@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::remote::codec::{CODECS, Codec};
 use crate::remote::contenders::{CONTENDERS, Contender};
 use crate::remote::workloads::{Sizes, WORKLOADS, Workload};
-use crate::report::{self, Row};
+use crate::report::Row;
 use crate::schedule::{self, Entrant};
 
 /// The remote bench: reads the command line, measures, prints.
@@ -28,21 +28,10 @@ fn parent(arguments: &[String]) -> Result<(), String> {
     let workloads = Options::choose(&options.only, &WORKLOADS, |workload| workload.name())?;
     let codecs = Options::choose(&options.codecs, &CODECS, |codec| codec.name())?;
     let contenders = Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
-    let mut rows = Vec::new();
-    for (workload, codec) in workloads
-        .iter()
-        .flat_map(|w| codecs.iter().map(|c| (*w, *c)))
-    {
-        let row = measure(workload, codec, &contenders, &options)?;
-        if !options.markdown {
-            println!("{}", row.text());
-        }
-        rows.push(row);
-    }
-    if options.markdown {
-        print!("{}", report::markdown(&rows));
-    }
-    Ok(())
+    let each = workloads.iter();
+    let each = each.flat_map(|workload| codecs.iter().map(|codec| (*workload, *codec)));
+    let rows = each.map(|(workload, codec)| measure(workload, codec, &contenders, &options));
+    schedule::print(&options, rows)
 }
 
 fn measure(

@@ -18,7 +18,7 @@ pub(crate) fn multi_thread() -> Runtime {
     of_workers(usual_workers())
 }
 
-/// A multi-threaded runtime with this number of workers, whatever the number of cores.
+/// A multi-threaded runtime with this number of workers, independent of the number of cores.
 pub(crate) fn of_workers(workers: usize) -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(workers)

@@ -1,12 +1,88 @@
-//! The order of the measurements.
+//! The measurements of a bench: their order, and the printing of their rows.
 
-use crate::report::{Role, Row, Samples, Unit};
+use crate::{
+    options::Options,
+    report::{self, Role, Row, Samples, Unit},
+};
+
+/// A workload, as its row shows it.
+pub(crate) trait Workload: Copy {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    fn title(&self) -> &'static str;
+
+    fn unit(&self) -> Unit;
+}
+
+/// A contender with its types erased: `F` is its function of all workloads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Contender<F> {
+    pub(crate) name: &'static str,
+    pub(crate) role: Role,
+    pub(crate) measure: F,
+}
+
+impl<F> Contender<F> {
+    pub(crate) const fn new(name: &'static str, role: Role, measure: F) -> Self {
+        Self {
+            name,
+            role,
+            measure,
+        }
+    }
+}
+
+/// A whole bench: reads the command line, measures the chosen workloads with the chosen contenders, and prints the rows.
+pub(crate) fn bench<W: Workload, F: Copy>(
+    arguments: &[String],
+    workloads: &[W],
+    contenders: &[Contender<F>],
+    measure: impl Fn(&Options, W, &Contender<F>) -> Option<f64>,
+) -> Result<(), String> {
+    let options = Options::parse(arguments)?;
+    let workloads = Options::choose(&options.only, workloads, W::name)?;
+    let contenders = Options::choose(&options.contenders, contenders, |one| one.name)?;
+    let entrants: Vec<_> = contenders.iter().map(Entrant::from).collect();
+    let rows = workloads.into_iter().map(|workload| {
+        let (title, unit) = (workload.title().to_owned(), workload.unit());
+        Ok(interleave(title, unit, &entrants, options.reps, |index| {
+            measure(&options, workload, &contenders[index])
+        }))
+    });
+    print(&options, rows)
+}
+
+/// Prints each row as soon as it is measured, or all of them as a table.
+pub(crate) fn print(
+    options: &Options,
+    rows: impl Iterator<Item = Result<Row, String>>,
+) -> Result<(), String> {
+    if options.markdown {
+        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+        print!("{}", report::markdown(&rows));
+        return Ok(());
+    }
+    for row in rows {
+        println!("{}", row?.text());
+    }
+    Ok(())
+}
 
 /// The part of a contender that reports need.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entrant {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
+}
+
+impl<F> From<&Contender<F>> for Entrant {
+    fn from(contender: &Contender<F>) -> Self {
+        Self {
+            name: contender.name,
+            role: contender.role,
+        }
+    }
 }
 
 /// Measures every entrant once in each repetition, so that a busy second of the machine affects all of them. Each
@@ -43,7 +119,7 @@ mod tests {
     use super::{Entrant, Role, Unit, interleave};
 
     #[test]
-    fn everybody_comes_first_once() {
+    fn each_entrant_comes_first_once() {
         let entrants = ["a", "b"].map(|name| Entrant {
             name,
             role: Role::Peer,

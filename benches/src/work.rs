@@ -10,10 +10,9 @@ use std::process::ExitCode;
 use self::contender::Works;
 use crate::{
     bench,
-    options::Options,
-    report::{self, Role, Row, Unit},
+    report::{Role, Unit},
     runtime,
-    schedule::{self, Entrant},
+    schedule::{self, Contender},
 };
 
 /// The subscribers of a topic.
@@ -34,8 +33,8 @@ const WORKLOADS: [Workload; 4] = [
     Workload::LookUps,
 ];
 
-impl Workload {
-    fn name(self) -> &'static str {
+impl schedule::Workload for Workload {
+    fn name(&self) -> &'static str {
         match self {
             Self::Jobs => "dispatch",
             Self::Calls => "pool-calls",
@@ -44,7 +43,7 @@ impl Workload {
         }
     }
 
-    fn title(self) -> &'static str {
+    fn title(&self) -> &'static str {
         match self {
             Self::Jobs => "jobs of a dispatcher with 4 workers, 64 under way",
             Self::Calls => "calls of the least loaded of 4 members of a pool, 64 under way",
@@ -53,13 +52,15 @@ impl Workload {
         }
     }
 
-    fn unit(self) -> Unit {
+    fn unit(&self) -> Unit {
         match self {
             Self::Jobs | Self::Calls => Unit::rate("k/s"),
             Self::FanOut | Self::LookUps => Unit::rate("M/s"),
         }
     }
+}
 
+impl Workload {
     /// The number of operations that are timed, in units of the figure.
     fn scaled(self, operations: u64) -> f64 {
         match self {
@@ -69,29 +70,12 @@ impl Workload {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Contender {
-    name: &'static str,
-    role: Role,
-    measure: fn(Workload, bool) -> Option<f64>,
-}
+type Measure = fn(Workload, bool) -> Option<f64>;
 
-const CONTENDERS: [Contender; 3] = [
-    Contender {
-        name: "aemp",
-        role: Role::Subject,
-        measure: measure::<aemp::Aemp>,
-    },
-    Contender {
-        name: "ractor",
-        role: Role::Peer,
-        measure: measure::<ractor::Ractor>,
-    },
-    Contender {
-        name: "kameo",
-        role: Role::Peer,
-        measure: measure::<kameo::Kameo>,
-    },
+const CONTENDERS: [Contender<Measure>; 3] = [
+    Contender::new("aemp", Role::Subject, measure::<aemp::Aemp>),
+    Contender::new("ractor", Role::Peer, measure::<ractor::Ractor>),
+    Contender::new("kameo", Role::Peer, measure::<kameo::Kameo>),
 ];
 
 /// The bench: reads the command line, measures, prints.
@@ -100,30 +84,12 @@ pub fn main() -> ExitCode {
 }
 
 fn parent(arguments: &[String]) -> Result<(), String> {
-    let options = Options::parse(arguments)?;
-    let workloads = Options::choose(&options.only, &WORKLOADS, |workload| workload.name())?;
-    let contenders = Options::choose(&options.contenders, &CONTENDERS, |one| one.name)?;
-    let entrants: Vec<_> = contenders
-        .iter()
-        .map(|one| Entrant {
-            name: one.name,
-            role: one.role,
-        })
-        .collect();
-    let mut rows: Vec<Row> = Vec::new();
-    for workload in workloads {
-        let measure = |index: usize| (contenders[index].measure)(workload, options.smoke);
-        let title = workload.title().to_owned();
-        let row = schedule::interleave(title, workload.unit(), &entrants, options.reps, measure);
-        if !options.markdown {
-            println!("{}", row.text());
-        }
-        rows.push(row);
-    }
-    if options.markdown {
-        print!("{}", report::markdown(&rows));
-    }
-    Ok(())
+    schedule::bench(
+        arguments,
+        &WORKLOADS,
+        &CONTENDERS,
+        |options, workload, contender| (contender.measure)(workload, options.smoke),
+    )
 }
 
 /// Measures on a runtime of its own, on one of its workers.

@@ -1,4 +1,4 @@
-//! Examples print what they promise, and end well.
+//! Examples print the promised output, and end well.
 //!
 //! `cargo test` builds the examples first. With `--test printed` alone, they are those that were built last:
 //! `cargo build -p aemp-examples --examples`.

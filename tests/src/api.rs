@@ -1,4 +1,4 @@
-//! The public API of a crate as a list of lines, made of what rustdoc writes as JSON. `.ci/api` compares it with the list that is
+//! The public API of a crate as a list of lines, made from the JSON of rustdoc. `.ci/api` compares it with the list that is
 //! kept, so that a change of the API is seen, and meant.
 //!
 //! The list has each item that is documented: its kind, its path, and its type. Paths within types are shortened to their last

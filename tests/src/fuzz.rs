@@ -13,7 +13,7 @@
 //!   state of any peer may be left.
 //! - Seeds come from the transcripts, one packet of each kind, so that they are small and can be made again.
 //!
-//! Dangers: a body that ignores what it should notice (so each has a test that it gets something done), one that is too
+//! Dangers: a body that ignores a fault (so each has a test that it gets something done), one that is too
 //! strict about a permitted difference of two decoders (then the rule belongs into the documentation of the format),
 //! and inputs that are slow in themselves (limits are narrow).
 

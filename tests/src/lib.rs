@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod fuzz;
+pub mod keeper;
 pub mod recorder;
 #[cfg(target_os = "linux")]
 pub mod soak;
@@ -15,7 +16,7 @@ use std::{
 /// An address of this machine without a listener, for a node that has to be known before it is started, or started
 /// again.
 ///
-/// A free port of 127.0.0.1 would not do: by the time that the node binds it, the system may have given it to somebody's
+/// A free port of 127.0.0.1 would not do: by the time that the node binds it, the system may have given it to another process's
 /// outgoing connection. Where the whole of 127.0.0.0/8 is this machine's, each process takes addresses of its own.
 ///
 /// # Panics

@@ -24,7 +24,7 @@ pub struct Record {
     pub port: String,
     /// Its own context.
     pub context: SpanContext,
-    /// That of the sender.
+    /// The ID of the sender.
     pub sender: Option<SpanContext>,
     /// The way of the message.
     pub way: Way,

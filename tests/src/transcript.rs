@@ -1,4 +1,4 @@
-//! Reading the transcripts (`fixtures/transcripts/README.md` says what is in them).
+//! Reading the transcripts (`fixtures/transcripts/README.md` has their contents).
 
 use std::{fs, path::Path};
 
@@ -142,7 +142,7 @@ pub fn format(name: &str) -> Option<Format> {
 ///
 /// # Panics
 ///
-/// When it is no packet.
+/// If it is no packet.
 pub fn packet_json(format: &Format, packet: &[u8]) -> Json {
     let mut reader = format.reader(packet, Limits::default()).unwrap();
     let values = Value::from(reader.rest().unwrap());
@@ -153,7 +153,7 @@ pub fn packet_json(format: &Format, packet: &[u8]) -> Json {
 ///
 /// # Panics
 ///
-/// When it is none.
+/// If it is none.
 pub fn base64(text: &str) -> Vec<u8> {
     const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut octets, mut bits, mut count) = (Vec::new(), 0u32, 0);

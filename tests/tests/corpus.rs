@@ -1,4 +1,4 @@
-//! The fuzz targets without a fuzzer: their seeds and what has been found once are tried again (`fuzz/README.md`).
+//! The fuzz targets without a fuzzer: their seeds and earlier findings are tried again (`fuzz/README.md`).
 
 use std::{fs, panic::catch_unwind, path::PathBuf, time::Instant};
 

@@ -31,9 +31,9 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let message = words::values("ARG", rest(matches, "ARG"))?;
     session.with_client(async |client| {
         let port = client.port(&port).await?;
-        let what = format!("no answer of {port}");
+        let missing = format!("no answer of {port}");
         let call = client.node.cal(&port, message);
-        match client.within(&what, call).await? {
+        match client.within(&missing, call).await? {
             Ok(answer) => {
                 print_values(client.output, &answer)?;
                 Ok(Exit::Done)

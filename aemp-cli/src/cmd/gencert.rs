@@ -1,4 +1,5 @@
-//! `aemp gencert`: one certificate for all nodes, or a CA and certificates of their own.
+//! `aemp gencert`: one certificate for all nodes, or a CA and certificates of their own. rcgen makes them with ring: ECDSA,
+//! no RSA. Its feature `x509-parser` reads the CA that issues.
 
 use std::{
     fs::{self, OpenOptions},
@@ -107,10 +108,10 @@ fn issue(session: &mut Session, file: &str, node: &str, now: OffsetDateTime) -> 
     note(session, &format!("a new certificate for {node}"))
 }
 
-fn note(session: &Session, what: &str) -> Outcome {
+fn note(session: &Session, made: &str) -> Outcome {
     let (of, days) = (whose(session), VALID.whole_days());
     session.output.note(&format!(
-        "set {what} (ECDSA P-256, valid for {days} days) for {of}"
+        "set {made} (ECDSA P-256, valid for {days} days) for {of}"
     ));
     Ok(Exit::Done)
 }

@@ -74,18 +74,18 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let level = matches.get_one::<LogLevel>("level").copied();
-    let mut what = CatchLogs::from(level.unwrap_or(LogLevel::Info));
+    let mut wanted = CatchLogs::from(level.unwrap_or(LogLevel::Info));
     for node in rest(matches, "NODE") {
-        what = what.nodes(words::text("NODE", node)?);
+        wanted = wanted.nodes(words::text("NODE", node)?);
     }
     if let Some(since) = matches.get_one::<Duration>("since") {
-        what = what.since(*since);
+        wanted = wanted.since(*since);
     }
     let grep = rest(matches, "grep");
     let mut count = matches.get_one::<u64>("count").copied();
     session.with_client(async |client| {
         let mut signals = Signals::new().map_err(Failure::failed)?;
-        let mut lines = client.node.catch_logs(what);
+        let mut lines = client.node.catch_logs(wanted);
         while count != Some(0) {
             let line = tokio::select! {
                 Some(line) = lines.next() => line,

@@ -26,8 +26,8 @@ pub(crate) fn command() -> Command {
         .about("Watch the network in the browser")
         .long_about(
             "Serves pages about the whole network: the topology with the traffic, nodes, connections, ports with the rates and times of \
-             their handlers, calls, supervision, the database, the log, and what changed. They stay up to date by themselves. The nodes need nothing for that, \
-             and are asked only while somebody looks. Perl nodes are shown by what they answer and by the reports of their \
+             their handlers, calls, supervision, the database, the log, and the latest changes. They stay up to date by themselves. The nodes need nothing for that, \
+             and are asked only for an open page. Perl nodes are shown by their answers and by the reports of their \
              neighbours. The command's own node is left out. Runs until SIGINT or SIGTERM.\n\nThe pages can be seen by \
              everyone who reaches the address: on this machine by default. On another address than one of the loopback \
              interface, they are shown only with the token of the printed address. There is no encryption.\n\nEverything \

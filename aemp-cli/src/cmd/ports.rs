@@ -43,8 +43,8 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     session.with_client(async |client| {
         let node = client.node_of(&node).await?;
         let inspect = client.node.inspect(&node).at_most(most);
-        let what = format!("no answer of {node}");
-        let ports = client.within(&what, inspect.ports()).await?;
+        let missing = format!("no answer of {node}");
+        let ports = client.within(&missing, inspect.ports()).await?;
         let ports = ports.map_err(|error| match error {
             InspectError::Call { .. } => {
                 Failure::failed(format_args!("{node}: {}", failed(&error)))

@@ -255,10 +255,10 @@ fn profile_and_pairs(words: &[&String]) -> Result<(Option<String>, Map), Failure
     let mut map = Map::new();
     while let (Some(key), Some(value)) = (words.next(), words.next()) {
         let key = words::text("KEY", key)?;
-        let what = format!("the value of {key}");
+        let title = format!("the value of {key}");
         let value = match Key::named(&key).map(|key| key.kind) {
-            Some(Kind::Secret) => words::hidden(&what, value)?,
-            _ => words::value(&what, value)?,
+            Some(Kind::Secret) => words::hidden(&title, value)?,
+            _ => words::value(&title, value)?,
         };
         map.insert(key, value);
     }

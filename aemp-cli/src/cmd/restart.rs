@@ -39,9 +39,9 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let node = words::node_or_name(word(matches, "NODE"))?;
     session.with_client(async |client| {
         let node = client.node_of(&node).await?;
-        let what = format!("no answer of {node}");
+        let missing = format!("no answer of {node}");
         let info = client
-            .within(&what, client.node.inspect(&node).node())
+            .within(&missing, client.node.inspect(&node).node())
             .await?;
         match info {
             Ok(_) | Err(InspectError::Refused { .. }) => {

@@ -31,7 +31,7 @@ pub(crate) fn command() -> Command {
         .about("Run a node")
         .long_about(
             "Runs a node until it gets SIGTERM or SIGINT. Then the node deletes its entries of the database, lets its \
-             ports handle what is queued, for at most ten seconds, closes its connections, and exits with status 0. A \
+             ports handle their queued messages, for at most ten seconds, closes its connections, and exits with status 0. A \
              second signal ends it at once. On SIGUSR1 \
              the node reads its certificates again (`cert`, `ca`, `verify_nodeid`), for new connections.\n\nThe \
              configuration is the profile, the settings that it inherits, and the KEY VALUE pairs. The configuration \

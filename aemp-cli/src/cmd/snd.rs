@@ -42,8 +42,8 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         sent.check()
             .map_err(|error| Failure::usage(format_args!("the message {error}")))?;
         let arrived = arrived(client, &port, Duration::ZERO);
-        let what = format!("no answer of the node of {port}");
-        match client.within(&what, arrived).await? {
+        let missing = format!("no answer of the node of {port}");
+        match client.within(&missing, arrived).await? {
             Ok(()) => {
                 client
                     .output

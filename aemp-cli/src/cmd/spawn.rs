@@ -51,10 +51,10 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
         let node = client.node_of(&node).await?;
         let port = client.node.spawn(node.as_str(), &function, args);
         let death = client.death(&port);
-        let what = format!("no answer of {node}");
+        let missing = format!("no answer of {node}");
         let arrived = arrived(client, &port, MOMENT);
         client
-            .within(&what, arrived)
+            .within(&missing, arrived)
             .await?
             .map_err(|reason| Failure::failed(format_args!("{function} on {node}: {reason}")))?;
         client

@@ -39,7 +39,7 @@ impl Ear {
     }
 
     /// Names the socket to a process, as systemd does.
-    pub(super) fn tell(&self, command: &mut std::process::Command, heartbeat: Duration) {
+    pub(super) fn name_to(&self, command: &mut std::process::Command, heartbeat: Duration) {
         command
             .env(notify::SOCKET, self.directory.join("notify"))
             .env(notify::HEARTBEAT, heartbeat.as_micros().to_string())
@@ -47,7 +47,7 @@ impl Ear {
     }
 
     /// Waits for the next word of the node.
-    pub(super) async fn hear(&self) -> Said {
+    pub(super) async fn next(&self) -> Said {
         let mut text = [0; 256];
         match self.socket.recv(&mut text).await {
             Ok(length) => Said::of(&text[..length]),

@@ -27,7 +27,7 @@ use crate::{
     signals::Signals,
 };
 
-/// Runs the node in processes of its own until it has ended for good. `secret` is what this process has read from its
+/// Runs the node in processes of its own until it has ended for good. `secret` is the text that this process has read from its
 /// standard input.
 pub(crate) async fn keep(when: When, heartbeat: Duration, secret: Option<&Input>) -> Outcome {
     let failed = |error: io::Error| Failure::failed(format_args!("the watchdog: {error}"));
@@ -102,7 +102,7 @@ impl Keeper {
             .args(std::env::args_os().skip(1))
             .env(VARIABLE, std::process::id().to_string())
             .process_group(0);
-        ear.tell(&mut command, self.heartbeat);
+        ear.name_to(&mut command, self.heartbeat);
         if secret.is_some() {
             command.stdin(Stdio::piped());
         }
@@ -130,7 +130,7 @@ impl Keeper {
                         self.say_above(notify::STOPPING);
                     }
                 },
-                said = ear.hear() => {
+                said = ear.next() => {
                     if process.says(said) {
                         self.plan.started();
                         self.say_above(notify::READY);
@@ -146,7 +146,7 @@ impl Keeper {
 
     fn say_above(&self, text: &str) {
         if let Some(above) = &self.above {
-            above.say(text);
+            above.send(text);
         }
     }
 }

@@ -41,7 +41,7 @@ impl Process {
         }
     }
 
-    /// Takes a message of the process. Returns whether it is ready now, and was not before.
+    /// Takes a message of the process. Returns true if it is ready now, and was not before.
     pub(super) fn says(&mut self, said: Said) -> bool {
         if said.stopping {
             self.stops();

@@ -74,7 +74,7 @@ fn changes_of_one_list_add_up() {
     }
 }
 
-/// A command waits for another, and then does what it was asked for with what the other has left.
+/// A command waits for another, and then does its work on the result of the other.
 #[test]
 fn the_second_waits_for_the_first() {
     let home = Home::new();
@@ -91,7 +91,7 @@ fn the_second_waits_for_the_first() {
     assert!(text.contains("second") && text.contains("of the first"));
 }
 
-/// It does not wait for ever, and says what it has waited for.
+/// It does not wait for ever, and names the lock that it has waited for.
 #[test]
 #[ignore = "it waits for twenty seconds: `-- --ignored`"]
 fn a_lock_that_is_never_released_is_an_error() {

@@ -44,7 +44,7 @@ fn names_and_values_of_others() {
         let acts = |line: &str| line.replace('\t', "").chars().any(Shown::escapes);
         assert!(!shown.is_empty() && !shown.lines().any(acts), "{shown:?}");
     }
-    // Each entry is one line, and JSON means what it meant.
+    // Each entry is one line, and JSON keeps its meaning.
     assert_eq!(printed(&ask(&["db", "keys", "lights"])).lines().count(), 1);
     let listed = printed(&ask(&["--json", "db", "keys", "lights"]));
     let keys: Vec<String> = serde_json::from_str(&listed).expect("a document");

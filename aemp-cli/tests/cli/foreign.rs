@@ -50,7 +50,7 @@ pub(crate) fn closing() -> String {
     })
 }
 
-/// A node that does what a node written in Perl does, as far as commands can see: it logs in with the secret in clear
+/// A node that behaves as a node written in Perl, as far as commands can see: it logs in with the secret in clear
 /// text, and evaluates some expressions.
 pub(crate) fn perl() -> String {
     serve(|stream| {

@@ -1,4 +1,4 @@
-//! `aemp logs`, and what a node logs itself.
+//! `aemp logs`, and the log of a node itself.
 
 use std::{
     io::{BufRead, BufReader, Read},

@@ -203,10 +203,10 @@ fn the_terminal_and_the_page_agree() {
     assert_eq!(still(known(&page).into()), still(known(terminal).into()));
     assert_eq!(page["nodes"]["green"]["restarts"], 1);
     assert_eq!(page["nodes"]["green"]["died"], 1);
-    for what in ["types", "handlers"] {
+    for list in ["types", "handlers"] {
         // The commands are nodes whose own ports and calls are in neither.
         let stands = |top: &Value| {
-            let mut all = top[what].as_array().cloned().unwrap_or_default();
+            let mut all = top[list].as_array().cloned().unwrap_or_default();
             all.retain(|of| {
                 of["type"]
                     .as_str()
@@ -218,7 +218,7 @@ fn the_terminal_and_the_page_agree() {
         assert_eq!(
             still(stands(&page).into()),
             still(stands(terminal).into()),
-            "{what}"
+            "{list}"
         );
     }
 

@@ -1,4 +1,4 @@
-//! `aemp run`, and what commands do while nodes come and go.
+//! `aemp run`, and commands while nodes come and go.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

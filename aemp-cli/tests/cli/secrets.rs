@@ -62,7 +62,7 @@ fn they_are_read_from_standard_input() {
     printed(&home.run(&["setsecret", "-"], "hush hush\r\n"));
     let shown = |args: &[&str]| home.shown(args);
     assert!(shown(&["showconfig", "--reveal"]).contains(r#""hush hush""#));
-    // Each takes a line, whatever is done before; a certificate takes the rest.
+    // Each takes a line, also after others; a certificate takes the rest.
     let words = [
         "setnodeid",
         "x",

@@ -37,7 +37,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn lines_are_commands_of_one_node() {
-    let lines = "# what follows is all done by one node\n\
+    let lines = "# one node does all of this\n\
                  nodes\n\
                  cal green#counter get\n\
                  \n\

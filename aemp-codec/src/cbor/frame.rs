@@ -162,7 +162,7 @@ impl CborFramer {
         Some(head)
     }
 
-    /// Processes an item by its head. Returns whether the packet ends with it.
+    /// Processes an item by its head. Returns true if the packet ends with it.
     #[inline]
     fn item(&mut self, head: Head) -> Result<bool, FrameError> {
         if let Some(chunks) = self.chunks {
@@ -253,7 +253,7 @@ impl CborFramer {
         Ok(count > 0)
     }
 
-    /// Counts an item, and ends the arrays and maps that end with it. Returns whether the packet ends.
+    /// Counts an item, and ends the arrays and maps that end with it. Returns true if the packet ends.
     #[inline]
     fn item_ends(&mut self) -> bool {
         self.tagged = false;
@@ -397,7 +397,10 @@ mod tests {
             let before = framer.position;
             found = framer.scan(&packet[..end]).expect("a packet");
             let after = found.as_ref().map_or(framer.position, |range| range.end);
-            assert!(after - before <= 1_000 + element.len(), "only what is new");
+            assert!(
+                after - before <= 1_000 + element.len(),
+                "only the new bytes"
+            );
             steps += after - before;
         }
         assert_eq!((steps, found), (packet.len(), Some(0..packet.len())));

@@ -72,7 +72,7 @@ impl JsonFramer {
         Ok(None)
     }
 
-    /// Passes over white space. Returns whether a packet has begun.
+    /// Passes over white space. Returns true if a packet has begun.
     fn begin(&mut self, buffer: &[u8]) -> Result<bool, FrameError> {
         let position = &mut self.cursor.position;
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = buffer.get(*position) {
@@ -94,7 +94,7 @@ impl JsonFramer {
 }
 
 impl Cursor {
-    /// Goes to the packet's end, or to the end of the bytes. Returns whether the packet has ended.
+    /// Goes to the packet's end, or to the end of the bytes. Returns true if the packet has ended.
     fn find_end(&mut self, bytes: &[u8], max_depth: usize) -> Result<bool, FrameError> {
         if self.within != Within::Structure && !self.finish_string(bytes)? {
             return Ok(false);
@@ -273,7 +273,7 @@ mod tests {
             let after = found
                 .as_ref()
                 .map_or(framer.cursor.position, |range| range.end);
-            assert!(after - before <= 1_000, "only what is new");
+            assert!(after - before <= 1_000, "only the new bytes");
             looked_at += after - before;
         }
         assert_eq!((looked_at, found), (packet.len(), Some(0..packet.len())));

@@ -305,7 +305,7 @@ impl<'de> Source<'de> for JsonReader<'de> {
 
     #[expect(
         clippy::inline_always,
-        reason = "what it finds is matched where it is called"
+        reason = "its result is matched where it is called"
     )]
     #[inline(always)]
     fn item(&mut self) -> Result<Item<'de, Brackets>, DecodeError> {

@@ -55,7 +55,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, DecodeError> {
 /// quote.
 #[expect(
     clippy::inline_always,
-    reason = "it is called for each text, and short but for what is rare"
+    reason = "it is called for each text, and its common path is short"
 )]
 #[inline(always)]
 pub(super) fn read(json: Json<'_>, start: usize) -> Result<(Cow<'_, str>, usize), DecodeError> {

@@ -188,7 +188,7 @@ impl<'a> PacketReader<'a> {
         }
     }
 
-    /// The place in the packet, and whether the rest is a list: for [`resume`](Self::resume).
+    /// The place in the packet, and true if the rest is a list: for [`resume`](Self::resume).
     pub(super) fn place(&self) -> ([usize; 2], bool) {
         ([self.position, self.arguments], self.list)
     }

@@ -66,7 +66,7 @@ pub(super) fn expand(shape: &Shape<'_>, port: &Type) -> TokenStream {
     }
 }
 
-/// The method that tells which calls are answered by what their handler returns while it holds its port. The numbers
+/// The method that names the calls whose answer is the handler's result, while the handler holds its port. The numbers
 /// are those of `Message::handler`. A concurrent handler does not hold its port, which may answer meanwhile.
 fn returns(shape: &Shape<'_>) -> Option<TokenStream> {
     let numbers: Vec<u32> = (0u32..)
@@ -245,8 +245,8 @@ fn concurrent(shape: &Shape<'_>, handler: &Handler, number: u32, way: &Concurren
     let call = call(handler);
     let (reply, ty, body) = match &handler.answer {
         Answer::Nothing(ending) | Answer::Deferred(ending) => {
-            let nobody = quote!(#p::Reply::<()>::nobody());
-            (nobody, quote!(()), ended(p, ending, &call))
+            let no_caller = quote!(#p::Reply::<()>::none());
+            (no_caller, quote!(()), ended(p, ending, &call))
         }
         Answer::Returned(returned) => {
             let answered = answered(p, handler);
@@ -286,7 +286,7 @@ fn concurrent(shape: &Shape<'_>, handler: &Handler, number: u32, way: &Concurren
     }
 }
 
-/// Leaves an arm with `over` if nobody waits for the answer of its call any more. The number is that of
+/// Leaves an arm with `over` if no caller waits for the answer any more. The number is that of
 /// `Message::handler`.
 fn wanted(shape: &Shape<'_>, handler: &Handler, over: &TokenStream) -> Option<TokenStream> {
     let (p, number) = (&shape.model.krate, number(shape, handler)?);

@@ -199,12 +199,12 @@ const CONCURRENT_NOT_ASYNC: &str = "`concurrent` is for handlers that wait, besi
      `concurrent`, since a handler that returns at once holds nothing up";
 
 const CONCURRENT_RECEIVER: &str = "it runs beside the port's other handlers, on a copy of the state: write `&self`, \
-     share what it changes by an `Arc`, or send the port a message with the result";
+     share the state that it changes by an `Arc`, or send the port a message with the result";
 
 fn reject_words<'a>(words: impl Iterator<Item = &'a Ident>, errors: &mut Errors) {
     for word in words {
         let message = format_args!(
-            "remove `{word}`: a protocol shows what callers get, which is the return type, whatever its port does with errors"
+            "remove `{word}`: a protocol shows the answers of callers, which are of the return type, and not how its port treats errors"
         );
         errors.at(word, message);
     }
@@ -239,13 +239,13 @@ pub(super) fn reject_unusual(sig: &Signature, errors: &mut Errors) {
         );
     }
     if !generics.params.is_empty() {
-        let message = "remove the type parameters: what is sent has certain types, so write those";
+        let message = "remove the type parameters: a message has certain types, so write those";
         errors.at(&generics.params, message);
     }
 }
 
 fn receiver(context: &Context<'_>, sig: &Signature, errors: &mut Errors) {
-    let what = match context {
+    let first = match context {
         Context::Port { .. } => "`&self` or `&mut self`",
         Context::Protocol => "`&self`",
     };
@@ -264,13 +264,13 @@ fn receiver(context: &Context<'_>, sig: &Signature, errors: &mut Errors) {
         }) if is_self_reference(ty) => {}
         Some(receiver) => {
             let message = format_args!(
-                "a handler borrows its port, which handles more messages: write {what}"
+                "a handler borrows its port, which handles more messages: write {first}"
             );
             errors.at(receiver, message);
         }
         None => {
             let message =
-                format_args!("a handler is a method: write {what} as its first parameter");
+                format_args!("a handler is a method: write {first} as its first parameter");
             errors.at(&sig.ident, message);
         }
     }
@@ -361,7 +361,7 @@ const CALL_AND_SEND: &str = "a message is sent, or it is a call: remove `call` o
 
 const CALL_NEVER: &str = "it never returns, so it never answers: remove `call`";
 
-const CALL_RETURNS: &str = "`call` is for a handler that returns nothing: remove it, since what is returned is the answer anyway";
+const CALL_RETURNS: &str = "`call` is for a handler that returns nothing: remove it, since the returned value is the answer anyway";
 
 const SEND_AND_REPLY: &str = "the `Reply` answers: remove `send`, or the parameter";
 
@@ -378,7 +378,7 @@ const TRY_NOTHING: &str = "`try` is for a handler that can fail: let it return a
      or remove `try`";
 
 const TRY_NO_RESULT: &str = "`try` is for a handler that returns a `Result`, whose error kills the port: remove `try`, \
-     since whatever is returned is the answer anyway";
+     since the returned value is the answer anyway";
 
 /// The compiler reports the same, four times, and in terms of threads.
 const ERROR_OBJECT: &str = "an answer travels to the caller, and `dyn Error` cannot: write `#[rcv(try)]` if an error is to kill \

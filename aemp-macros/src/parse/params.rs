@@ -109,7 +109,7 @@ fn special(place: Place, ty: &Type, errors: &mut Errors) -> Option<Param> {
     if place == Place::Protocol {
         errors.at(
             ty,
-            "a protocol shows what senders give, and they do not give this: remove the parameter",
+            "a protocol shows the arguments of senders, and they do not give this one: remove the parameter",
         );
     }
     Some(param)
@@ -126,7 +126,7 @@ fn plain(place: Place, name: Ident, ty: &Type, errors: &mut Errors) -> Param {
             Place::Protocol => errors.at(ty, "write the answer as the return type: `-> Type`"),
             Place::Init => errors.at(
                 ty,
-                "an init function answers nobody: whoever spawns a port has its handle at once",
+                "an init function has no caller to answer: the spawner of a port has its handle at once",
             ),
             _ => types::check_owned(answer, "an answer", errors),
         }

@@ -1,4 +1,4 @@
-//! Reading types: their names, and whether they own their contents.
+//! Reading types: their names, and their borrows.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -81,7 +81,7 @@ pub(super) fn is_no_result(ty: &Type) -> bool {
     }
 }
 
-/// Checks that values of the type can outlive the code that sends them. The error says what to write instead. `place`
+/// Checks that values of the type can outlive the code that sends them. The error has the type to write instead. `place`
 /// begins the sentence, such as "an argument".
 pub(super) fn check_owned(ty: &Type, place: &str, errors: &mut Errors) {
     match ty {

@@ -13,7 +13,7 @@ const PATTERN: &str = "a message is written as `(\"tag\", name: Type)`, a name t
      limits the time";
 
 const NO_INBOX: &str =
-    "write the inbox first, and then what to receive: `receive! { inbox, (\"tag\") => ... }`";
+    "write the inbox first, and then the patterns: `receive! { inbox, (\"tag\") => ... }`";
 
 /// Parses `[path of the crate] inbox, arms`.
 pub(super) fn receive(input: TokenStream, errors: &mut Errors) -> Result<(TokenStream, Receive)> {

@@ -23,8 +23,8 @@ impl Global {
             GlobalRequest::Find(node) => {
                 self.reply(from, "g_find", Message::Found(node));
             }
-            GlobalRequest::Query { what, family, id } => {
-                self.reply(from, what.request(), Message::Reply { what, family, id });
+            GlobalRequest::Query { kind, family, id } => {
+                self.reply(from, kind.request(), Message::Reply { kind, family, id });
             }
             GlobalRequest::Monitor(family) => self.add_monitor(now, from, family),
             GlobalRequest::Unmonitor(family) => {
@@ -117,9 +117,9 @@ impl Global {
     fn are_addresses(&mut self, from: &NodeId, node: &str, value: &Value) -> bool {
         let are = addresses(value).is_some();
         if !are {
-            let what = describe(value);
+            let kind = describe(value);
             let text = format!(
-                "{from}: the addresses of {node:?} must be a list of texts, and are {what}: left out"
+                "{from}: the addresses of {node:?} must be a list of texts, and are {kind}: left out"
             );
             self.log(Level::Warn, text);
         }
@@ -247,11 +247,11 @@ impl Global {
         if !self.standing.is_master(from) {
             return self.unasked(from, "g_reply", "it is not the master");
         }
-        let Some((what, family)) = self.upstream.questions.remove_query(id) else {
+        let Some((kind, family)) = self.upstream.questions.remove_query(id) else {
             // The query was cancelled.
             return;
         };
-        let answer = Answer::parse(what, answer).map_err(|text| format!("{from}: {text}"));
+        let answer = Answer::parse(kind, answer).map_err(|text| format!("{from}: {text}"));
         if let Err(text) = &answer {
             self.log(Level::Warn, format!("{text} (family {family})"));
         }

@@ -57,22 +57,22 @@ impl Global {
     }
 
     /// Asks for the content of a family.
-    pub(crate) fn query(&mut self, what: Query, family: &str) -> QueryId {
+    pub(crate) fn query(&mut self, kind: Query, family: &str) -> QueryId {
         let id = self.upstream.questions.next_query();
         match self.role() {
-            Role::Global | Role::Alone => self.answer(id, what, family),
-            Role::Slave(_) | Role::Searching(_) => self.upstream.questions.query(id, what, family),
+            Role::Global | Role::Alone => self.answer(id, kind, family),
+            Role::Slave(_) | Role::Searching(_) => self.upstream.questions.query(id, kind, family),
         }
         id
     }
 
     /// Answers a query from this node's own knowledge.
-    pub(super) fn answer(&mut self, id: QueryId, what: Query, family: &str) {
+    pub(super) fn answer(&mut self, id: QueryId, kind: Query, family: &str) {
         let answer = match (self.role(), self.watches.known(family)) {
-            (Role::Global, _) => Answer::of(what, self.merged.shards().family(family)),
+            (Role::Global, _) => Answer::of(kind, self.merged.shards().family(family)),
             // The last master's reports are the best knowledge.
-            (_, Some(known)) => Answer::of(what, known.iter()),
-            (_, None) => Answer::of(what, self.local(family)),
+            (_, Some(known)) => Answer::of(kind, known.iter()),
+            (_, None) => Answer::of(kind, self.local(family)),
         };
         self.effects.push(Effect::Answer(id, Ok(answer)));
     }

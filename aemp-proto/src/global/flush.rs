@@ -168,8 +168,8 @@ impl Global {
                         .try_for_each(|relay| packet.str(relay.as_str()))
                 })
             }
-            Message::Reply { what, family, id } => {
-                let mut answer = what.reply(self.merged.shards().family(family));
+            Message::Reply { kind, family, id } => {
+                let mut answer = kind.reply(self.merged.shards().family(family));
                 let (size, values) = (weight(&answer), kept(&answer).values);
                 if size > way.most() || values > way.most_values() {
                     // Answers with an error, so that the query does not wait for an answer that cannot come.
@@ -177,7 +177,7 @@ impl Global {
                         "family {family} is too large for one packet: about {size} bytes, {values} values"
                     );
                     way.odd
-                        .push(format!("{} from {}: {text}", what.request(), way.node));
+                        .push(format!("{} from {}: {text}", kind.request(), way.node));
                     answer = text.into();
                 }
                 way.send(|packet| {

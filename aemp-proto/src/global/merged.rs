@@ -1,6 +1,6 @@
 //! The whole database on a global node, and its changes that others have not been told.
 //!
-//! Every change of an entry goes through here, and is noted. So nobody can change an entry and forget its watchers.
+//! Every change of an entry goes through here, and is noted. So no change of an entry forgets its watchers.
 
 use std::sync::Arc;
 
@@ -69,14 +69,14 @@ impl Merged {
 
     /// Sets an entry of the owner at a place.
     pub(super) fn set(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>, value: Value) {
-        let (what, family, key) = self.shards.set(place, family, key, value);
-        self.changed(&what, &family, &key, Some(place));
+        let (change, family, key) = self.shards.set(place, family, key, value);
+        self.changed(&change, &family, &key, Some(place));
     }
 
     /// Deletes an entry of the owner at a place.
     pub(super) fn del(&mut self, place: u32, family: &Arc<str>, key: &Arc<str>) {
-        if let Some((what, family, key)) = self.shards.del(place, family, key) {
-            self.changed(&what, &family, &key, Some(place));
+        if let Some((change, family, key)) = self.shards.del(place, family, key) {
+            self.changed(&change, &family, &key, Some(place));
         }
     }
 
@@ -108,20 +108,20 @@ impl Merged {
     }
 
     fn all_changed(&mut self, changes: Vec<(Changed, Arc<str>, Arc<str>)>) {
-        for (what, family, key) in changes {
-            self.changed(&what, &family, &key, None);
+        for (change, family, key) in changes {
+            self.changed(&change, &family, &key, None);
         }
     }
 
     /// Notes the effects of a change. `by` is the place of the only owner whose value has changed.
-    fn changed(&mut self, what: &Changed, family: &Arc<str>, key: &Arc<str>, by: Option<u32>) {
-        if what.shown {
+    fn changed(&mut self, change: &Changed, family: &Arc<str>, key: &Arc<str>, by: Option<u32>) {
+        if change.shown {
             self.changes += 1;
-            let was = what.was;
+            let was = change.was;
             changed(&mut self.shown, family, key, Note { was, by });
         }
-        if what.ours {
-            let was = what.was_ours;
+        if change.ours {
+            let was = change.was_ours;
             changed(&mut self.ours, family, key, Note { was, by });
         }
     }

@@ -161,7 +161,7 @@ pub(super) enum Message {
     Found(NodeId),
     /// `g_reply`
     Reply {
-        what: super::request::Query,
+        kind: super::request::Query,
         family: Arc<str>,
         id: Value,
     },

@@ -58,7 +58,7 @@ impl Peers {
         self.all.iter()
     }
 
-    /// Takes note that a node has said that it is global. Returns whether it was global, and whether it was a slave.
+    /// Takes note that a node has said that it is global. Returns true if it was global, and whether it was a slave.
     pub(super) fn is_global_now(&mut self, node: &NodeId) -> Option<(bool, bool)> {
         let peer = self.all.get_mut(node)?;
         let was_global = std::mem::replace(&mut peer.global, true);

@@ -25,10 +25,10 @@ pub enum Answer {
 impl Answer {
     /// Creates the answer from a family's entries.
     pub(super) fn of<'a>(
-        what: Query,
+        kind: Query,
         entries: impl Iterator<Item = (&'a Arc<str>, &'a Value)>,
     ) -> Self {
-        match what {
+        match kind {
             Query::Family => {
                 let pairs = entries.map(|(key, value)| (Arc::clone(key), value.clone()));
                 Self::Family(pairs.collect())
@@ -39,15 +39,15 @@ impl Answer {
     }
 
     /// Parses the answer of a master.
-    pub(super) fn parse(what: Query, answer: Value) -> Result<Self, String> {
+    pub(super) fn parse(kind: Query, answer: Value) -> Result<Self, String> {
         let wrong = |expected: &str, found: &Value| {
             let found: String = found.to_string().chars().take(40).collect();
             Err(format!(
                 "{}: the answer must be {expected}, and is {found}",
-                what.request()
+                kind.request()
             ))
         };
-        match (what, answer) {
+        match (kind, answer) {
             (Query::Family, Value::Map(map)) => {
                 let pairs = map.into_iter().map(|(key, value)| (key.into(), value));
                 Ok(Self::Family(pairs.collect()))
@@ -112,8 +112,8 @@ impl Pending {
         QueryId(self.last)
     }
 
-    pub(super) fn query(&mut self, id: QueryId, what: Query, family: &str) {
-        self.add(Ask::Query(id), Some((what, family.into())));
+    pub(super) fn query(&mut self, id: QueryId, kind: Query, family: &str) {
+        self.add(Ask::Query(id), Some((kind, family.into())));
     }
 
     fn add(&mut self, ask: Ask, query: Option<Subject>) {
@@ -187,8 +187,8 @@ impl Pending {
         });
         let ids: Vec<_> = ids.collect();
         let query = |id| {
-            let (what, family) = self.remove_query(id)?;
-            Some((id, what, family))
+            let (kind, family) = self.remove_query(id)?;
+            Some((id, kind, family))
         };
         ids.into_iter().filter_map(query).collect()
     }
@@ -238,7 +238,7 @@ mod tests {
         };
         assert_eq!(asked(), all[1..]);
         assert_eq!(
-            pending.remove_query(id).map(|(what, _)| what),
+            pending.remove_query(id).map(|(kind, _)| kind),
             Some(Query::Keys)
         );
         assert!(pending.remove_query(id).is_none());

@@ -138,13 +138,13 @@ impl Global {
     pub(super) fn log_reached(
         &mut self,
         now: Time,
-        who: &NodeId,
+        node: &NodeId,
         limit: &'static str,
         setting: usize,
         so: &str,
     ) {
-        if self.notices.is_due(now, limit, who.as_str()) {
-            let text = format!("{who}: {limit} ({setting}) reached: {so}");
+        if self.notices.is_due(now, limit, node.as_str()) {
+            let text = format!("{node}: {limit} ({setting}) reached: {so}");
             self.log(Level::Warn, text);
         }
     }

@@ -29,7 +29,7 @@ pub enum GlobalRequest {
     /// `g_db_family`, `g_db_keys`, `g_db_values`: a request for the content of a family.
     Query {
         /// The part of the family.
-        what: Query,
+        kind: Query,
         /// The family.
         family: Arc<str>,
         /// The first element of the answer.
@@ -123,9 +123,9 @@ pub struct Odd {
 }
 
 impl Odd {
-    fn add(&mut self, what: impl FnOnce() -> String) {
+    fn add(&mut self, text: impl FnOnce() -> String) {
         if self.count == 0 {
-            self.first = what();
+            self.first = text();
         }
         self.count += 1;
     }
@@ -310,9 +310,9 @@ impl Arguments<'_> {
         id.ok_or_else(|| self.wrong("query", "a number that this node has given", &value))
     }
 
-    fn query(&mut self, what: Query) -> Result<GlobalRequest, GlobalRequestError> {
+    fn query(&mut self, kind: Query) -> Result<GlobalRequest, GlobalRequestError> {
         let (family, id) = (self.family()?, self.next());
-        Ok(GlobalRequest::Query { what, family, id })
+        Ok(GlobalRequest::Query { kind, family, id })
     }
 
     fn addresses(&mut self) -> Result<Option<Vec<String>>, GlobalRequestError> {
@@ -352,15 +352,15 @@ impl Arguments<'_> {
     }
 
     /// Returns the entries without the empty key, which is invalid, and without keys that are too long.
-    fn pairs(&mut self, map: Map, longest: usize, what: impl Fn() -> String) -> Pairs {
+    fn pairs(&mut self, map: Map, longest: usize, text: impl Fn() -> String) -> Pairs {
         let mut pairs = Pairs::with_capacity(map.len());
         for (key, value) in map {
             if key.is_empty() {
-                self.odd.add(|| format!("the {} have an empty key", what()));
+                self.odd.add(|| format!("the {} have an empty key", text()));
             } else if key.len() > longest {
                 let length = key.len();
                 self.odd
-                    .add(|| format!("the {} have a key of {length} bytes", what()));
+                    .add(|| format!("the {} have a key of {length} bytes", text()));
             } else {
                 pairs.push((key.into(), value));
             }
@@ -402,8 +402,8 @@ impl Arguments<'_> {
                     .odd
                     .add(|| format!("a family's name is {} bytes long", family.len())),
                 Value::Map(entries) if !family.is_empty() => {
-                    let what = || format!("entries of family {family:?}");
-                    let pairs = self.pairs(entries, longest_key(&family), what);
+                    let text = || format!("entries of family {family:?}");
+                    let pairs = self.pairs(entries, longest_key(&family), text);
                     database.push((family.into(), pairs));
                 }
                 other => self

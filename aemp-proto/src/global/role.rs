@@ -49,8 +49,8 @@ impl Global {
                 self.refill_locally(&family);
             }
         }
-        for (id, what, family) in self.upstream.questions.take_queries() {
-            self.answer(id, what, &family);
+        for (id, kind, family) in self.upstream.questions.take_queries() {
+            self.answer(id, kind, &family);
         }
     }
 
@@ -202,7 +202,7 @@ impl Global {
         for (ask, query) in self.upstream.questions.take_all() {
             match (ask, query) {
                 (Ask::Find(node), _) => self.find(&node),
-                (Ask::Query(id), Some((what, family))) => self.answer(id, what, &family),
+                (Ask::Query(id), Some((kind, family))) => self.answer(id, kind, &family),
                 _ => {}
             }
         }

@@ -7,7 +7,7 @@ use aemp_codec::NodeId;
 use super::{Role, watch::grace};
 use crate::{Time, backoff::longest_pause};
 
-/// The role of this node, and what the next one depends on.
+/// The role of this node, and the facts that the next one depends on.
 #[derive(Debug)]
 pub(super) struct Standing {
     role: Role,
@@ -104,7 +104,7 @@ impl Standing {
         });
     }
 
-    /// Searches for a master, if there are seeds. Returns whether it does.
+    /// Searches for a master, if there are seeds. Returns true if it does.
     pub(super) fn search_seeds(&mut self, now: Time) -> bool {
         if self.seeds {
             self.search(now);

@@ -94,8 +94,8 @@ impl Upstream {
                     packet.str("g_find")?;
                     packet.str(node.as_str())
                 }
-                (Ask::Query(id), Some((what, family))) => {
-                    packet.str(what.request())?;
+                (Ask::Query(id), Some((kind, family))) => {
+                    packet.str(kind.request())?;
                     packet.str(family)?;
                     packet.arg(&id.0)
                 }

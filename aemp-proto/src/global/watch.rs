@@ -314,7 +314,7 @@ mod tests {
         entries.iter().map(entry).collect()
     }
 
-    fn told(watches: &mut Watches) -> Vec<String> {
+    fn reports(watches: &mut Watches) -> Vec<String> {
         let text = |(id, watched): (WatchId, Watched)| match watched {
             Watched::All(all) => format!("{}: all {}", id.0, all.len()),
             Watched::Changes(changes) => {
@@ -337,13 +337,13 @@ mod tests {
         assert!(watches.add("f").1);
         assert!(watches.news.is_empty() && watches.is_waiting("f"));
         watches.replace("f", entries(&[("a", 1)]));
-        assert_eq!(told(&mut watches), ["1: all 1"]);
+        assert_eq!(reports(&mut watches), ["1: all 1"]);
         assert!(!watches.add("f").1);
-        assert_eq!(told(&mut watches), ["2: all 1"]);
+        assert_eq!(reports(&mut watches), ["2: all 1"]);
         let update = |key: &str, value: Option<i64>| [(key.into(), value.map(Value::from))];
         watches.update("f", update("b", Some(2)));
         assert_eq!(
-            told(&mut watches),
+            reports(&mut watches),
             ["1: +b=Some(\"2\")", "2: +b=Some(\"2\")"]
         );
         watches.update("f", update("b", Some(2)));
@@ -351,7 +351,7 @@ mod tests {
         assert!(watches.news.is_empty());
         assert_eq!(watches.remove(WatchId(1)), None);
         watches.update("f", update("a", None));
-        assert_eq!(told(&mut watches), ["2: a=None"]);
+        assert_eq!(reports(&mut watches), ["2: a=None"]);
         assert_eq!(watches.remove(WatchId(2)).as_deref(), Some("f"));
         assert!(!watches.contains("f"));
     }
@@ -361,7 +361,7 @@ mod tests {
         let mut watches = Watches::default();
         watches.add("f");
         watches.replace("f", []);
-        assert_eq!(told(&mut watches), ["1: all 0"]);
+        assert_eq!(reports(&mut watches), ["1: all 0"]);
     }
 
     #[test]
@@ -376,28 +376,28 @@ mod tests {
             ("m#2", 1),
         ];
         watches.replace("f", entries(&before));
-        told(&mut watches);
+        reports(&mut watches);
         watches.doubt_until(at(4), Some(&NodeId::new("m").unwrap()));
         watches.replace("f", entries(&[("new", 1), ("m#2", 1)]));
-        assert_eq!(told(&mut watches), ["1: +new=Some(\"1\") m#1=None"]);
+        assert_eq!(reports(&mut watches), ["1: +new=Some(\"1\") m#1=None"]);
         watches.update("f", [("m#2".into(), None)]);
         assert_eq!(
-            told(&mut watches),
+            reports(&mut watches),
             ["1: m#2=None"],
             "it is the lost one's own"
         );
         watches.update("f", [("kept".into(), Some(1.into()))]);
         assert!(watches.news.is_empty(), "it was never gone");
         watches.update("f", [("changed".into(), Some(2.into()))]);
-        assert_eq!(told(&mut watches), ["1: changed=Some(\"2\")"]);
+        assert_eq!(reports(&mut watches), ["1: changed=Some(\"2\")"]);
         watches.update("f", [("kept".into(), None)]);
         watches.update("f", [("kept".into(), Some(1.into()))]);
         watches.expire(at(3));
         assert!(watches.news.is_empty());
         assert_eq!(watches.deadline(), Some(at(4)));
         watches.expire(at(4));
-        assert_eq!(told(&mut watches), ["1: gone=None"]);
+        assert_eq!(reports(&mut watches), ["1: gone=None"]);
         watches.update("f", [("kept".into(), None)]);
-        assert_eq!(told(&mut watches), ["1: kept=None"]);
+        assert_eq!(reports(&mut watches), ["1: kept=None"]);
     }
 }

@@ -17,7 +17,7 @@
 //!   exporter (RFC 9266: label `EXPORTER-Channel-Binding`, no context, 32 octets) in hexadecimal. An attacker in the
 //!   middle has one TLS connection with each end, with different exporters, so a proof that it passes on fits neither.
 //!   A line ends in LF and contains none, so a proof over five lines is never one over four. Within such a channel no
-//!   other method counts, whatever `auth_accept` says, because no other method covers the channel.
+//!   other method counts, in spite of `auth_accept`, because no other method covers the channel.
 //! - **Removing a key breaks the proof**, in clear as well. Each end proves over its own greeting as sent and the
 //!   peer's as received. The ends decide differently only if a greeting was changed, and then no proof fits.
 //! - **Two ends with the same role are no connection.** An attacker that dials two listening nodes and passes their

@@ -270,7 +270,7 @@ fn peers_without_a_secret_are_refused() {
     }
 }
 
-/// A greeting alone proves nothing, because anybody can pass on a greeting of this node.
+/// A greeting alone proves nothing, because any peer can pass on a greeting of this node.
 #[test]
 fn this_node_itself_has_to_prove_that_it_is() {
     let make = |role: Role, nonce: &str| {
@@ -314,7 +314,7 @@ fn this_node_itself_has_to_prove_that_it_is() {
     }
 }
 
-/// The caller decides whether it is this node or another. Other errors of the greeting do not matter.
+/// The caller distinguishes this node from another one. Other errors of the greeting do not matter.
 #[test]
 fn only_the_nonce_of_a_peer_with_our_id_is_used() {
     let outcome = after(b"aemp;1;us;rot13;morse\n");

@@ -17,10 +17,10 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// True if a notice about `who` reaching `limit` should be logged now.
-    pub fn is_due(&mut self, now: Time, limit: &'static str, who: &str) -> bool {
+    /// True if a notice about `subject` reaching `limit` should be logged now.
+    pub fn is_due(&mut self, now: Time, limit: &'static str, subject: &str) -> bool {
         self.count(limit);
-        let key = (limit, who.to_owned());
+        let key = (limit, subject.to_owned());
         let logged = &mut self.logged;
         if logged.get(&key).is_some_and(|last| now - *last < PAUSE) {
             return false;

@@ -100,16 +100,16 @@ impl<P: Peers> Mesh<P> {
         let Some(conn) = self.conns.get(&id) else {
             return;
         };
-        let who = match &conn.phase {
+        let sender = match &conn.phase {
             Phase::Pending(node) => node.as_str().to_owned(),
             _ => self
                 .claim(id)
                 .map_or_else(|| conn.addr.clone(), |claim| claim.node.as_str().into()),
         };
-        if self.notices.is_due(now, BYTES, &who) {
+        if self.notices.is_due(now, BYTES, &sender) {
             let setting = self.config.handshake.max_handshake_bytes;
             let text = format!(
-                "{who} has sent {BYTES} ({setting}) before the end of its handshake: the rest has to wait"
+                "{sender} has sent {BYTES} ({setting}) before the end of its handshake: the rest has to wait"
             );
             self.log(Level::Warn, text);
         }

@@ -35,7 +35,7 @@ pub(super) fn we_arbitrate(own: &NodeId, other: &NodeId, other_arbitrates: bool)
 
 /// The connections to one node whose greetings have been exchanged, where this end chooses.
 ///
-/// Only the holder has our authentication line, so no other connection can complete. Anybody can claim to be that node,
+/// Only the holder has our authentication line, so no other connection can complete. Any peer can claim to be that node,
 /// so a holder without a proof must make room for a connection with one.
 #[derive(Debug, Default)]
 pub(super) struct Arbiter {

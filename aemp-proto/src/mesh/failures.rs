@@ -235,7 +235,7 @@ impl<P: Peers> Mesh<P> {
         }
     }
 
-    /// The level for a line about another node with our ID. Anybody can claim that at any rate, so errors are rare.
+    /// The level for a line about another node with our ID. Any peer can claim that at any rate, so errors are rare.
     fn alarm(&mut self, now: Time) -> Level {
         let pause = 10 * self.handshake.timeout;
         if self.namesake.is_some_and(|last| now - last < pause) {
@@ -305,8 +305,8 @@ impl<P: Peers> Mesh<P> {
         let end = format!("{addr} disconnected - {text}.");
         match severity {
             Severity::Always(level) => self.log(level, end),
-            Severity::News(urgent, what) => {
-                let text = format!("{what}: {end}");
+            Severity::News(urgent, news) => {
+                let text = format!("{news}: {end}");
                 let news = self.seeds.trouble(&conn.addr, &text);
                 self.log(if news { urgent } else { Level::Debug }, text);
             }

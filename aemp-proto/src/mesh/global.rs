@@ -173,8 +173,8 @@ impl<P: Peers> Mesh<P> {
 
     /// Asks for the content of a family, which [`Output::Answer`] reports. A node without a master waits for one, for
     /// `connect_interval`, and then answers with its own entries.
-    pub fn db_query(&mut self, now: Time, what: Query, family: &str) -> QueryId {
-        let id = self.global.query(what, family);
+    pub fn db_query(&mut self, now: Time, kind: Query, family: &str) -> QueryId {
+        let id = self.global.query(kind, family);
         self.advance(now);
         id
     }

@@ -80,7 +80,7 @@ pub enum Output {
         /// True if contexts of spans travel with messages.
         traces: bool,
     },
-    /// A connection through a relay begins. Run its handshake and what follows over [`tunnel_read`] and
+    /// A connection through a relay begins. Run its handshake and its link over [`tunnel_read`] and
     /// [`tunnel_write`], and call [`drop_tunnel`] at its end.
     ///
     /// [`tunnel_read`]: super::Mesh::tunnel_read

@@ -163,7 +163,7 @@ impl<P: Peers> Mesh<P> {
                 token: conn.0,
                 node,
             };
-            self.tell(now, &relay, 0, |packet| ask.write(packet));
+            self.request(now, &relay, 0, |packet| ask.write(packet));
         }
     }
 
@@ -197,7 +197,7 @@ impl<P: Peers> Mesh<P> {
         }
         for (session, other) in self.exchange.lost(node) {
             let text = format!("{node} is lost ({text})");
-            self.told(now, &other, session, Act::End(text));
+            self.forward(now, &other, session, Act::End(text));
         }
     }
 
@@ -238,14 +238,14 @@ impl<P: Peers> Mesh<P> {
                 text: text.into(),
             },
         };
-        self.tell(now, from, 0, |packet| answer.write(packet));
+        self.request(now, from, 0, |packet| answer.write(packet));
         if let Ok(session) = opened {
             let from = from.clone();
             let told = Told::Open {
                 session,
                 node: from,
             };
-            self.tell(now, node, 0, |packet| told.write(packet));
+            self.request(now, node, 0, |packet| told.write(packet));
         }
     }
 
@@ -254,7 +254,7 @@ impl<P: Peers> Mesh<P> {
         match self.exchange.pass(from, session, act) {
             Passed::Not => {}
             Passed::To(to, act) => {
-                if !self.told(now, &to, session, act)
+                if !self.forward(now, &to, session, act)
                     && let Some(ends) = self.exchange.end(session)
                 {
                     self.end_session(now, session, &ends, "the queue of the relay is full");
@@ -269,26 +269,26 @@ impl<P: Peers> Mesh<P> {
 
     fn end_session(&mut self, now: Time, session: u64, ends: &[NodeId; 2], text: &str) {
         for end in ends {
-            self.told(now, end, session, Act::End(text.into()));
+            self.forward(now, end, session, Act::End(text.into()));
         }
     }
 
-    fn told(&mut self, now: Time, to: &NodeId, session: u64, act: Act) -> bool {
+    fn forward(&mut self, now: Time, to: &NodeId, session: u64, act: Act) -> bool {
         let octets = act.octets();
         let told = Told::Act { session, act };
-        self.tell(now, to, octets, |packet| told.write(packet))
+        self.request(now, to, octets, |packet| told.write(packet))
     }
 
     /// Does something in a session of this end.
     fn act(&mut self, now: Time, (relay, session): Session, act: Act) -> bool {
         let octets = act.octets();
         let ask = Ask::Act { session, act };
-        self.tell(now, &relay, octets, |packet| ask.write(packet))
+        self.request(now, &relay, octets, |packet| ask.write(packet))
     }
 
     /// Sends a request to a connected node. Returns false if the node is not connected, or if its queue is so long that
     /// octets must not make it longer.
-    fn tell(
+    fn request(
         &mut self,
         now: Time,
         node: &NodeId,

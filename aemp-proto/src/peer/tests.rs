@@ -206,13 +206,13 @@ fn nothing_is_kept_behind_a_hole_that_its_sender_does_not_know_of_yet() {
     // One monitor has been called, the other has not.
     let _ = send(&mut peer, "p", "lost as well");
     peer.begun(loss.id, MonitorId(2));
-    let _ = send(&mut peer, "p", "sent by who knows");
+    let _ = send(&mut peer, "p", "sent after the report");
     let _ = send(&mut peer, "q", "lost");
     assert_eq!(peer.fired(loss.id), Fired::Connecting);
     let _ = peer.link_up(B, Format::Json);
     assert_eq!(
         output(&mut peer, B),
-        r#"["r","kept"]["p","sent by who knows"]"#
+        r#"["r","kept"]["p","sent after the report"]"#
     );
 }
 

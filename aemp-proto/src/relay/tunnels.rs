@@ -30,7 +30,7 @@ struct Tunnel {
     read: usize,
     /// The number of octets that may be sent.
     room: usize,
-    /// The end of what can be read, with the reason. It is empty if the other end has closed its side in order.
+    /// The end of the readable data, with the reason. It is empty if the other end has closed its side in order.
     ended: Option<String>,
     /// True if this end has closed its side.
     closed: bool,

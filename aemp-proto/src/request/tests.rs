@@ -139,7 +139,7 @@ fn every_request_is_understood_and_written_as_it_was() {
         (
             r#"["","inspect",["ports",{"most":5}],"a#x","first"]"#,
             Request::Inspect {
-                what: vec![
+                subject: vec![
                     Value::from("ports"),
                     Value::Map([("most", 5)].into_iter().collect()),
                 ]

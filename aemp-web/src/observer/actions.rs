@@ -1,7 +1,7 @@
 //! Actions: killing and spawning ports, and stopping nodes. Their routes are there only if the observer permits them, and `door` lets
 //! only forms of the observer's own pages pass.
 //!
-//! Each action does what the command of the same name does, in the name of the observer's node, and leads to the page of the port
+//! Each action does the same as the command of its name, in the name of the observer's node, and leads to the page of the port
 //! or the node. One that fails shows that page with the reason.
 
 use std::time::Duration;
@@ -127,7 +127,7 @@ fn refused(text: std::fmt::Arguments<'_>) -> Response {
     (StatusCode::BAD_REQUEST, text.to_string()).into_response()
 }
 
-/// The page of the node, with a text about what has failed.
+/// The page of the node, with the text of the failure.
 fn failed(shared: &Shared, node: &str, status: StatusCode, text: &str) -> Response {
     let query = Query::about(node);
     let Some(request) = Request::new("node", query) else {

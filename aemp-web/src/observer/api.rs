@@ -27,20 +27,20 @@ pub(super) struct About {
 /// The answer to `/api/WHAT`.
 pub(super) async fn answer(
     StateOf(shared): StateOf<Shared>,
-    Path(what): Path<String>,
+    Path(subject): Path<String>,
     Query(about): Query<About>,
 ) -> Response {
     let mut things = vec![Thing::Nodes];
-    match (what.as_str(), &about.family) {
+    match (subject.as_str(), &about.family) {
         ("supervision", _) => things.push(Thing::Trees),
         ("waits", _) => things.push(Thing::Waits),
         ("logs", _) => things.push(Thing::Logs(LogLevel::Info)),
         ("database", Some(family)) => things.push(Thing::Family(family.clone())),
         _ => {}
     }
-    let _look = shared.watch.look(things.clone());
+    let _look = shared.watch.viewer(things.clone());
     shared.watch.refreshed(&things).await;
-    let Some(document) = find(&what, &about, &shared.watch.state()) else {
+    let Some(document) = find(&subject, &about, &shared.watch.state()) else {
         let text = "There is no such document, node or family. There are network, nodes, connections, ports, types, handlers, \
                     counts, waits, supervision, database, logs, changes, totals, top.\n";
         return (StatusCode::NOT_FOUND, text).into_response();
@@ -49,7 +49,7 @@ pub(super) async fn answer(
     (kind, format!("{document}\n")).into_response()
 }
 
-fn find(what: &str, about: &About, state: &State) -> Option<Value> {
+fn find(subject: &str, about: &About, state: &State) -> Option<Value> {
     let network = &state.network;
     let node = about.node.as_deref();
     if node.is_some_and(|node| !network.nodes.contains_key(node)) {
@@ -70,7 +70,7 @@ fn find(what: &str, about: &About, state: &State) -> Option<Value> {
                 .collect::<BTreeMap<_, _>>()
         )
     }
-    Some(match what {
+    Some(match subject {
         "network" => Graph::of(network).document(),
         // The same documents as those of `aemp nodes --long --json`.
         "nodes" => nodes().map(|(id, seen)| self::node(id, seen)).collect(),

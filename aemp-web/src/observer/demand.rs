@@ -45,7 +45,7 @@ pub(crate) struct Demand(Arc<Mutex<BTreeMap<Thing, Viewers>>>);
 
 impl Demand {
     /// A viewer of some things, until the result is dropped.
-    pub(crate) fn look(&self, things: impl IntoIterator<Item = Thing>) -> Look {
+    pub(crate) fn viewer(&self, things: impl IntoIterator<Item = Thing>) -> Look {
         let things: Vec<_> = things.into_iter().collect();
         let mut viewers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for thing in &things {
@@ -103,8 +103,8 @@ mod tests {
     async fn things_are_wanted_for_a_while_after_the_last_viewer() {
         let demand = Demand::default();
         assert!(demand.wanted().is_empty());
-        let first = demand.look([Thing::Nodes, Thing::Family("f".into())]);
-        let second = demand.look([Thing::Nodes]);
+        let first = demand.viewer([Thing::Nodes, Thing::Family("f".into())]);
+        let second = demand.viewer([Thing::Nodes]);
         drop(first);
         let both = [Thing::Nodes, Thing::Family("f".into())];
         assert_eq!(demand.wanted(), both);
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(demand.wanted(), [Thing::Nodes]);
         drop(second);
         tokio::time::advance(LINGER / 2).await;
-        let third = demand.look([Thing::Nodes]);
+        let third = demand.viewer([Thing::Nodes]);
         tokio::time::advance(LINGER).await;
         assert_eq!(demand.wanted(), [Thing::Nodes]);
         drop(third);

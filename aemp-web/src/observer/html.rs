@@ -117,7 +117,7 @@ pub(crate) fn table(
     link: impl Fn(&Row, usize) -> Option<Page>,
 ) -> Markup {
     table.filter(&request.filter);
-    // The order of a tree shows what is below what.
+    // The order of a tree shows the levels.
     if request.page != Page::Supervision || request.order.column > 0 {
         table.sort(request.order);
     }

@@ -1,4 +1,4 @@
-//! A network of 1,000 nodes with 1,000 ports each: what a round of answers costs, and how large the pages are.
+//! A network of 1,000 nodes with 1,000 ports each: the cost of a round of answers, and the size of the pages.
 //!
 //! `cargo test -p aemp-web --lib large -- --nocapture` prints the figures.
 

@@ -56,7 +56,7 @@ pub(super) fn router(watch: Watch, door: Door, actions: Actions) -> Router {
         .route("/", get(home))
         .route("/{page}", get(page))
         .route("/live/{page}", get(live))
-        .route("/api/{what}", get(api::answer))
+        .route("/api/{subject}", get(api::answer))
         .route("/assets/{file}", get(assets::file));
     if actions == Actions::On {
         router = router.merge(actions::routes());
@@ -83,7 +83,7 @@ async fn page(
         Err(answer) => return *answer,
     };
     let things = request.things();
-    let _look = shared.watch.look(things.clone());
+    let _look = shared.watch.viewer(things.clone());
     shared.watch.refreshed(&things).await;
     let state = shared.watch.state();
     let live = view(&request, &state, shared.actions);
@@ -143,7 +143,7 @@ async fn render(
     sender: mpsc::Sender<String>,
     _permit: OwnedSemaphorePermit,
 ) {
-    let _look = shared.watch.look(request.things());
+    let _look = shared.watch.viewer(request.things());
     let mut ticks = shared.watch.ticks();
     let mut last = String::new();
     loop {

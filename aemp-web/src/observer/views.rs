@@ -118,8 +118,8 @@ fn logs(request: &Request, network: &Network) -> Markup {
 fn changes<'a>(state: &State, changes: impl Iterator<Item = &'a Change>) -> Markup {
     let changes: Vec<_> = changes.take(CHANGES).collect();
     html! {
-        h2 { "What changed" }
-        @if changes.is_empty() { p.dim { "Nothing, since somebody looks." } }
+        h2 { "Changes" }
+        @if changes.is_empty() { p.dim { "Nothing since the observer began." } }
         ul.changes {
             @for change in changes {
                 li { span.dim { (since(state.now - change.at)) " ago" } " " (shown(&change.kind)) }
@@ -138,10 +138,10 @@ fn connection_link(row: &Row, at: usize) -> Option<Page> {
 }
 
 /// A page about something that is not known.
-fn unknown(what: &str, id: &str) -> Markup {
+fn unknown(kind: &str, id: &str) -> Markup {
     html! {
         p.notice role="status" {
-            "There is no " (what) " " code { (shown(id)) } " in the network now, or it has not answered yet."
+            "There is no " (kind) " " code { (shown(id)) } " in the network now, or it has not answered yet."
         }
     }
 }
@@ -293,11 +293,11 @@ fn seed(seed: &SeedInfo) -> Markup {
 }
 
 fn calls(request: &Request, network: &Network) -> Markup {
-    let caption = "Calls by what they call, of all nodes";
+    let caption = "Calls by their handler, of all nodes";
     html! {
         p.dim {
             "Rates and times are of the last five to ten seconds, numbers since the nodes count: those with the feature metrics from their \
-             start on, others since somebody looks."
+             start on, others since the observer began."
         }
         (table(request, rows::table(network, Tab::Calls, None), caption, |_, _| None))
         (uncounted(network, None))
@@ -328,9 +328,9 @@ fn family(request: &Request, state: &State, name: &str) -> Markup {
             let owner = row.cells.get(1).filter(|owner| at == 1 && owner.text != "-");
             owner.map(|owner| Page::Node(owner.text.clone()))
         }))
-        h2 { "What changed" }
+        h2 { "Changes" }
         @match opened.filter(|family| !family.changes.is_empty()) {
-            None => p.dim { "Nothing, since somebody looks." },
+            None => p.dim { "Nothing since the observer began." },
             Some(family) => ul.changes {
                 @for turn in &family.changes {
                     li {

@@ -94,8 +94,8 @@ impl Watch {
     }
 
     /// A viewer of some things.
-    pub(crate) fn look(&self, things: Vec<Thing>) -> Look {
-        self.demand.look(things)
+    pub(crate) fn viewer(&self, things: Vec<Thing>) -> Look {
+        self.demand.viewer(things)
     }
 
     /// The ticks, one for each new state.

@@ -1,4 +1,4 @@
-//! The tables of what ports do: by type, by handler, by call, and the waits.
+//! The tables of the work of ports: by type, by handler, by call, and the waits.
 
 use std::collections::BTreeMap;
 

@@ -46,7 +46,7 @@ fn till(node: &Node) -> TillRef {
     node.port(Till { other: None })
 }
 
-/// The document, when it has what is looked for.
+/// The document, when it has the expected contents.
 async fn until<T>(watched: &Watched, path: &str, find: impl Fn(&Value) -> Option<T>) -> T {
     soon(async {
         loop {
@@ -193,7 +193,7 @@ async fn a_family_has_owners_and_changes() {
     };
     page("<a href=\"/node?id=green\">green</a>").await;
     page("<a href=\"/node?id=blue\">blue</a>").await;
-    page("Nothing, since somebody looks.").await;
+    page("Nothing since the observer began.").await;
     let _soup = watched
         .green
         .db_set("menu", "soup", "burnt")

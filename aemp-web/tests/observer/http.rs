@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 that sends what it is told.
+//! A client of HTTP/1.1 that sends requests as they are given.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -52,7 +52,7 @@ pub(crate) async fn ask(to: SocketAddr, line: &str, headers: &str, body: &str) -
         .await
         .expect("it reads");
     let mut answer = Vec::new();
-    // A chromedriver keeps the connection, whatever it is asked for.
+    // A chromedriver keeps the connection, even if it is asked to close it.
     while !is_whole(&answer) {
         let read = soon(stream.read_buf(&mut answer)).await;
         if read.expect("it answers") == 0 {

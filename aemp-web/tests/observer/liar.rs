@@ -14,7 +14,7 @@ use crate::{
     watched::{SECRET, Watched},
 };
 
-/// Connects to a node as the minimal client of the protocol, and answers inspections with what `lie` returns for their subject.
+/// Connects to a node as the minimal client of the protocol, and answers inspections with the result of `lie` for their subject.
 async fn lie(to: &str, id: &str, lie: fn(&str) -> Value) -> JoinHandle<()> {
     let to: SocketAddr = to.parse().expect("an address");
     let mut stream = soon(TcpStream::connect(to)).await.expect("it listens");
@@ -56,7 +56,7 @@ async fn lie(to: &str, id: &str, lie: fn(&str) -> Value) -> JoinHandle<()> {
 }
 
 fn answer(packet: &Value, lie: fn(&str) -> Value) -> Option<Value> {
-    let [port, tag, what, to, message @ ..] = packet.as_array()?.as_slice() else {
+    let [port, tag, subject, to, message @ ..] = packet.as_array()?.as_slice() else {
         return None;
     };
     if port != "" {
@@ -68,7 +68,7 @@ fn answer(packet: &Value, lie: fn(&str) -> Value) -> Option<Value> {
     match tag.as_str()? {
         "can" => answer.push(json!(1)),
         "inspect" => {
-            let subject = what.as_str().or_else(|| what[0].as_str())?;
+            let subject = subject.as_str().or_else(|| subject[0].as_str())?;
             answer.extend([json!(""), lie(subject)]);
         }
         _ => return None,
@@ -212,7 +212,7 @@ fn odd_counts(subject: &str) -> Value {
     }
 }
 
-/// The rest of what a node says is of interest all the same.
+/// The rest of a node's answer is of interest all the same.
 #[tokio::test]
 async fn nonsense_about_counts_hides_nothing_else() {
     let watched = Watched::start().await;

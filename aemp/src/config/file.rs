@@ -219,7 +219,7 @@ impl ConfigFile {
         exposure::first(&self.path, &self.saved)
     }
 
-    /// The error that the value at `path` is not what was expected.
+    /// The error of a value at `path` that is not as expected.
     pub(super) fn wrong(&self, path: &[&str], expected: &str, found: &Value) -> ConfigError {
         ConfigError::Value {
             place: self.place(path).into(),

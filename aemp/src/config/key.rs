@@ -264,7 +264,7 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// Returns what was expected, and what was found.
+    /// Returns the expected and the actual contents.
     pub fn normalize(&self, value: &Value) -> Result<Value, String> {
         if value.is_null() {
             return Ok(Value::Null);

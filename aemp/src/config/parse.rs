@@ -303,18 +303,18 @@ impl Parser<'_> {
         c.ok_or_else(|| bad("half of a surrogate pair"))
     }
 
-    fn expected<T>(&mut self, what: &str) -> Parsed<T> {
+    fn expected<T>(&mut self, wanted: &str) -> Parsed<T> {
         self.peek();
-        self.expected_here(what)
+        self.expected_here(wanted)
     }
 
-    fn expected_here<T>(&self, what: &str) -> Parsed<T> {
+    fn expected_here<T>(&self, wanted: &str) -> Parsed<T> {
         let found: Cow<'_, str> = match self.text[self.at..].chars().next() {
             None => "the end of the file".into(),
             Some(c) if c.is_control() => "a control character".into(),
             Some(c) => format!("`{c}`").into(),
         };
-        Err((self.at, format!("expected {what}, found {found}")))
+        Err((self.at, format!("expected {wanted}, found {found}")))
     }
 }
 

@@ -77,7 +77,7 @@ impl FromStr for Seed {
         };
         match seed {
             Self::Address(address) if address.port.is_none() => Err(SeedError::NoPort(address)),
-            Self::Command(what) | Self::Srv(what) if what.is_empty() => {
+            Self::Command(rest) | Self::Srv(rest) if rest.is_empty() => {
                 Err(SeedError::Nothing(text.into()))
             }
             Self::Srv(name) if !is_name(&name) => Err(SeedError::Name(text.into())),

@@ -117,7 +117,7 @@ impl Sink for CallbackSink {
 
     /// Calls the callback until no changes are left. No second task is queued meanwhile, so no task waits for a slow
     /// callback.
-    fn tell(&self) {
+    fn notify(&self) {
         let mut callback = self.callback.lock();
         let (contents, callback) = &mut *callback;
         while let Some(taken) = self.next() {

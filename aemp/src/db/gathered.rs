@@ -94,19 +94,19 @@ mod tests {
         Change { key, was, value }
     }
 
-    fn told(changes: &[Change]) -> Watched {
+    fn changes(changes: &[Change]) -> Watched {
         Watched::Changes(changes.into())
     }
 
     #[test]
     fn changes_of_one_key_become_one() {
         let mut gathered = Gathered::default();
-        gathered.add(told(&[
+        gathered.add(changes(&[
             change("new", false, Some(1)),
             change("old", true, Some(1)),
             change("brief", false, Some(1)),
         ]));
-        gathered.add(told(&[
+        gathered.add(changes(&[
             change("new", true, Some(2)),
             change("old", true, None),
             change("brief", true, None),
@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn a_deleted_key_that_returns_counts_as_changed() {
         let mut gathered = Gathered::default();
-        gathered.add(told(&[change("k", true, None)]));
-        gathered.add(told(&[change("k", false, Some(2))]));
+        gathered.add(changes(&[change("k", true, None)]));
+        gathered.add(changes(&[change("k", false, Some(2))]));
         let changes = vec![change("k", true, Some(2))];
         assert_eq!(gathered.take(), Some(Taken::Changes(changes)));
     }
@@ -137,7 +137,7 @@ mod tests {
             ("a".into(), 1.into()),
             ("b".into(), 1.into()),
         ]));
-        gathered.add(told(&[
+        gathered.add(changes(&[
             change("a", true, None),
             change("c", false, Some(3)),
         ]));
@@ -150,7 +150,7 @@ mod tests {
             .collect();
         all.sort();
         assert_eq!(all, ["b=1", "c=3"]);
-        gathered.add(told(&[]));
+        gathered.add(changes(&[]));
         assert_eq!(gathered.take(), None);
     }
 }

@@ -37,7 +37,7 @@ pub(crate) trait Machine {
     fn clear(&mut self, now: Time);
     fn watch(&mut self, now: Time, family: &str) -> WatchId;
     fn unwatch(&mut self, now: Time, watch: WatchId);
-    fn query(&mut self, now: Time, what: Query, family: &str) -> QueryId;
+    fn query(&mut self, now: Time, kind: Query, family: &str) -> QueryId;
     fn cancel(&mut self, query: QueryId);
     fn become_global(&mut self, now: Time);
     fn role(&self) -> Role;
@@ -91,8 +91,8 @@ impl<P: Peers> Machine for Mesh<P> {
         self.db_unwatch(now, watch);
     }
 
-    fn query(&mut self, now: Time, what: Query, family: &str) -> QueryId {
-        self.db_query(now, what, family)
+    fn query(&mut self, now: Time, kind: Query, family: &str) -> QueryId {
+        self.db_query(now, kind, family)
     }
 
     fn cancel(&mut self, query: QueryId) {
@@ -130,7 +130,7 @@ pub(crate) trait Sink: Send + Sync {
     fn gather(&self, event: Watched) -> bool;
 
     /// Delivers the gathered events to the user. This runs outside of any lock.
-    fn tell(&self);
+    fn notify(&self);
 }
 
 type Answers = HashMap<QueryId, oneshot::Sender<Result<Answer, String>>>;
@@ -156,7 +156,7 @@ impl Database {
     /// Gives an event to a watch. Returns the sink if it must be told, which is done outside of the machine's lock.
     ///
     /// Other sinks are not cloned, because dropping the last clone drops the user's callback.
-    pub(crate) fn told(&self, watch: WatchId, event: Watched) -> Option<Arc<dyn Sink>> {
+    pub(crate) fn deliver(&self, watch: WatchId, event: Watched) -> Option<Arc<dyn Sink>> {
         let sinks = self.sinks.lock();
         sinks.get(&watch).filter(|sink| sink.gather(event)).cloned()
     }
@@ -179,7 +179,7 @@ impl Database {
         let (mut told, mut answers, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(output) = alone.mesh.poll() {
             match output {
-                Output::Watched { watch, told: what } => told.extend(self.told(watch, what)),
+                Output::Watched { watch, told: news } => told.extend(self.deliver(watch, news)),
                 Output::Answer { query, answer } => answers.push((query, answer)),
                 Output::Log { level, text } => lines.push(Remark::new(level, text)),
                 _ => {}
@@ -191,10 +191,10 @@ impl Database {
         }
         for sink in told {
             // On another task: the present caller may hold a lock that the callback needs, or be the callback itself.
-            node.aside(move || sink.tell());
+            node.aside(move || sink.notify());
         }
         for line in lines {
-            node.say(line);
+            node.remark(line);
         }
         result
     }
@@ -295,7 +295,7 @@ impl Node {
 
     pub(super) fn start_query(
         &self,
-        what: Query,
+        kind: Query,
         family: &str,
     ) -> (QueryId, oneshot::Receiver<Result<Answer, String>>) {
         let (sender, receiver) = oneshot::channel();
@@ -305,7 +305,7 @@ impl Node {
             return (QueryId(0), receiver);
         }
         let query = self.ask_database(|machine, now| {
-            let query = machine.query(now, what, family);
+            let query = machine.query(now, kind, family);
             database.answers.lock().insert(query, sender);
             query
         });

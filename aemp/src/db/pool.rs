@@ -4,7 +4,7 @@
 //! machine. So nothing here calls the database, a port or user code while it holds the members' lock.
 //!
 //! *Alternatives.* A port in front of the members would know the load of all callers, but each call would pass through it, and
-//! it could be lost. A pool of each caller knows its own calls at once, and of the others' what members publish.
+//! it could be lost. A pool of each caller knows its own calls at once, and those of others as members publish them.
 //! Consistent hashing by a ring finds the owner of a key in O(log n), but needs hundreds of points for each member to share keys as evenly
 //! as rendezvous hashing, which compares all members.
 
@@ -49,8 +49,8 @@ pub enum Pick<'a> {
     RoundRobin,
     /// A random port; one with a greater weight more often.
     Random,
-    /// The port with the least load in proportion to its weight: the [leases](Lease) and [calls](Pool::call) of this pool, and what it has published as
-    /// its [load](Offer::load). Of several the one whose turn it is.
+    /// The port with the least load in proportion to its weight: the [leases](Lease) and [calls](Pool::call) of this pool, and its published
+    /// [load](Offer::load). Of several the one whose turn it is.
     LeastLoaded,
     /// The port that belongs to this key. Every node chooses the same port, as long as the pool has the same ports with
     /// the same weights. A new port takes over some keys, and only the keys of a lost port move to others. The number of a port's keys is in
@@ -109,7 +109,7 @@ impl<R> Pool<R> {
     #[must_use]
     pub fn with_room(self, calls: u32) -> Self {
         self.shared.members().set_room(calls.max(1).into());
-        self.shared.crowd.tell();
+        self.shared.crowd.notify();
         self
     }
 

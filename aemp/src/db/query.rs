@@ -47,7 +47,7 @@ type Finish<T> = Box<dyn Fn(&Node, &str, Answer) -> Result<T, DbError> + Send + 
 #[must_use = "a query is asked when it is awaited"]
 pub struct DbQuery<T> {
     node: Node,
-    what: Query,
+    kind: Query,
     family: String,
     limit: Duration,
     asked: Option<Asked>,
@@ -63,13 +63,13 @@ struct Asked {
 impl<T> DbQuery<T> {
     pub(super) fn new(
         node: &Node,
-        what: Query,
+        kind: Query,
         family: &str,
         finish: impl Fn(&Node, &str, Answer) -> Result<T, DbError> + Send + Sync + 'static,
     ) -> Self {
         Self {
             node: node.clone(),
-            what,
+            kind,
             family: family.into(),
             limit: TIMEOUT,
             asked: None,
@@ -89,14 +89,14 @@ impl<T> DbQuery<T> {
         }
         let Self {
             node,
-            what,
+            kind,
             family,
             limit,
             asked,
             ..
         } = self;
         Ok(asked.get_or_insert_with(|| {
-            let (query, answer) = node.start_query(*what, family);
+            let (query, answer) = node.start_query(*kind, family);
             // The timer belongs to the node's runtime, because the polling thread may have none.
             let _runtime = node.scheduler().enter();
             Asked {
@@ -144,7 +144,7 @@ impl<T> Drop for DbQuery<T> {
 impl<T> fmt::Debug for DbQuery<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DbQuery")
-            .field("what", &self.what)
+            .field("kind", &self.kind)
             .field("family", &self.family)
             .finish_non_exhaustive()
     }

@@ -124,7 +124,7 @@ impl StreamSink {
 impl Sink for StreamSink {
     fn close(&self) {
         self.waiting().closed = true;
-        self.tell();
+        self.notify();
     }
 
     fn gather(&self, event: Watched) -> bool {
@@ -133,7 +133,7 @@ impl Sink for StreamSink {
         waiting.waker.is_some() && !std::mem::replace(&mut waiting.queued, true)
     }
 
-    fn tell(&self) {
+    fn notify(&self) {
         let mut waiting = self.waiting();
         waiting.queued = false;
         let waker = waiting.waker.take();

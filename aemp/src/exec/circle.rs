@@ -6,10 +6,10 @@
 //! *No false alarm.* A call may be refused only if its answer cannot come any more. That takes two proofs:
 //!
 //! - The handler waits for nothing but its calls. A search polls the handler once more, with a waker that counts its
-//!   copies (`Counted`). By the contract of futures, whatever can wake the handler afterwards has a copy of that waker.
+//!   copies (`Counted`). By the contract of futures, everything that can wake the handler afterwards has a copy of that waker.
 //!   If each copy is in the slot of a call, nothing else can: no timer, channel, lock or other task.
 //! - Only the handler that runs now, or one behind it in the queue, can answer the call. That holds for handlers whose
-//!   answer is what they return (`Port::returns`), because generated code has the reply; and for a call that the
+//!   answer is their result (`Port::returns`), because generated code has the reply; and for a call that the
 //!   handler has made itself, because its message is in the queue. A handler with a `Reply` parameter may have given
 //!   the reply away, so its calls prove nothing.
 //!
@@ -59,7 +59,7 @@ const SEARCH: Duration = Duration::from_secs(1);
 /// The greatest number of ports that a search asks, and of calls that are noted of one handler.
 const MOST: usize = 64;
 
-/// A search that has asked what a handler waits for.
+/// A search that has asked for the waits of a handler.
 pub(crate) type Asker = oneshot::Sender<Arc<Sight>>;
 
 /// A call that a handler waits for.
@@ -145,7 +145,7 @@ fn address(port: &dyn AnyPort) -> usize {
     ptr::from_ref(port).addr()
 }
 
-/// Polls a handler, and returns what was noted meanwhile.
+/// Polls a handler, and returns the notes of this time.
 fn noting<R>(notes: Notes, run: (usize, u64), poll: impl FnOnce() -> R) -> (R, Notes) {
     struct Before(Polled);
 
@@ -279,7 +279,7 @@ impl Watch {
         polled
     }
 
-    /// Polls the handler, and answers the searches that have asked what it waits for.
+    /// Polls the handler, and answers the searches that have asked for its waits.
     #[cold]
     pub(super) fn poll_asked<T>(
         &mut self,

@@ -54,7 +54,7 @@ pub(crate) fn runs_port() -> bool {
     PORT.get() != 0
 }
 
-/// If this thread is running the port, notes that it ends when its handler returns. Returns whether it did.
+/// If this thread is running the port, notes that it ends when its handler returns. Returns true if it did.
 pub(crate) fn kill_if_running(port: &dyn AnyPort, reason: &Reason) -> bool {
     if PORT.get() != key(port) {
         return false;

@@ -57,7 +57,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Counts a handled message. Returns whether the turn is over.
+    /// Counts a handled message. Returns true if the turn is over.
     #[inline]
     pub(crate) fn did_one(&mut self) -> bool {
         self.left = self.left.saturating_sub(1);
@@ -252,7 +252,7 @@ pub(super) fn run(
 }
 
 impl Drainer {
-    /// Runs ports for one turn. Returns whether there is more to do.
+    /// Runs ports for one turn. Returns true if there is more to do.
     fn turn(&mut self) -> bool {
         self.state = State::Running;
         let more = self.run();

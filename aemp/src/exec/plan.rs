@@ -48,7 +48,7 @@ enum Search {
     Sure(u32),
 }
 
-/// The state of one drainer: whether it is away, and whether it searches for work.
+/// The state of one drainer: the flags for its absence and its search for work.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Ticket {
@@ -154,7 +154,7 @@ impl Plan {
         self.go(ticket);
     }
 
-    /// Records that a drainer has found nothing. Returns whether it ends; it does not if a port has become ready
+    /// Records that a drainer has found nothing. Returns true if it ends; it does not if a port has become ready
     /// meanwhile.
     pub(super) fn leave(&mut self, ready: usize, ticket: &mut Ticket) -> bool {
         if ready > 0 && self.drainers <= self.most() {
@@ -178,8 +178,8 @@ impl Plan {
         self.gone = true;
     }
 
-    /// Takes a report of the stall detector: the number of handlers that do not return, and whether a port waits.
-    /// Returns whether a drainer should be started.
+    /// Takes a report of the stall detector: the number of handlers that do not return, and true if a port waits.
+    /// Returns true if a drainer should be started.
     pub(super) fn report(&mut self, stuck: usize, waiting: bool) -> bool {
         self.stuck = stuck;
         if !waiting {

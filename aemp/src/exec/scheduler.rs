@@ -61,7 +61,7 @@ struct Shared {
     places: Places,
     counting: Switch,
     past: Past,
-    /// The number of calls that were not handled, because nobody waited for them any more.
+    /// The number of calls that were not handled, because no caller waited for them any more.
     unwanted: AtomicU64,
     #[cfg(feature = "sim")]
     mortal: Option<Mortal>,
@@ -75,7 +75,7 @@ struct Injector {
 /// The urgency of a new drainer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
-    /// When the current task yields: nothing before that takes long.
+    /// The moment at which the current task yields: nothing before that takes long.
     Soon,
     /// At once, on another worker if one is idle.
     Now,
@@ -240,7 +240,7 @@ impl Scheduler {
         self.0.counting.is_on()
     }
 
-    /// Counts messages and calls from now on for a while. Returns whether they have been counted before.
+    /// Counts messages and calls from now on for a while. Returns true if they have been counted before.
     pub(crate) fn count_for_a_while(&self) -> bool {
         let Was::Off(over) = self.0.counting.hold(Instant::now()) else {
             return true;
@@ -251,7 +251,7 @@ impl Scheduler {
             while let Some(until) = over {
                 sleep_until(until).await;
                 let shared = shared.upgrade();
-                over = shared.and_then(|shared| shared.counting.look(Instant::now()));
+                over = shared.and_then(|shared| shared.counting.check(Instant::now()));
             }
         });
         false
@@ -262,7 +262,7 @@ impl Scheduler {
         &self.0.past
     }
 
-    /// The number of calls that were not handled, because nobody waited for them any more.
+    /// The number of calls that were not handled, because no caller waited for them any more.
     pub(crate) fn unwanted(&self) -> &AtomicU64 {
         &self.0.unwanted
     }
@@ -403,7 +403,7 @@ impl Scheduler {
     }
 
     /// Moves a fair share of the ready ports to the drainer's seat, and calls another worker if more are left.
-    /// Returns whether there were any.
+    /// Returns true if there were any.
     pub(super) fn refill(&self, ticket: &mut Ticket, own: &Mine) -> bool {
         let mut injector = self.injector();
         let ready = injector.ready.len();
@@ -444,7 +444,7 @@ impl Scheduler {
         others.find_map(|seat| own.steal_from(seat))
     }
 
-    /// Ends a drainer, unless a port has become ready meanwhile. Returns whether it ends.
+    /// Ends a drainer, unless a port has become ready meanwhile. Returns true if it ends.
     pub(super) fn leave(&self, ticket: &mut Ticket) -> bool {
         let mut injector = self.injector();
         let ready = injector.ready.len();
@@ -474,7 +474,7 @@ impl Scheduler {
         end_all(&mut ready);
     }
 
-    /// Takes a report of the stall detector: the number of handlers that do not return. Returns whether a port waits
+    /// Takes a report of the stall detector: the number of handlers that do not return. Returns true if a port waits
     /// for a drainer.
     pub(super) fn report_stuck(&self, stuck: usize) -> bool {
         let waiting = self.seats().iter().any(|seat| !seat.stealer().is_empty());

@@ -133,7 +133,7 @@ impl Detector {
 }
 
 impl Observed {
-    /// Looks at all seats. Returns whether any of them is running something.
+    /// Looks at all seats. Returns true if any of them is running something.
     fn check_seats(&mut self) -> bool {
         let now = Instant::now();
         let (mut busy, mut stuck) = (false, Vec::new());
@@ -254,8 +254,8 @@ impl Stuck {
         }
         match node.port_by_number(self.port) {
             Some(port) => {
-                let (handler, what) = (port.handler_name(self.handler), port.type_name());
-                format!("`{handler}` of {} ({what}) for {took:.1} s", port.port_id())
+                let (handler, kind) = (port.handler_name(self.handler), port.type_name());
+                format!("`{handler}` of {} ({kind}) for {took:.1} s", port.port_id())
             }
             None => format!("a port that is dying, for {took:.1} s"),
         }

@@ -1,8 +1,8 @@
 //! The counts behind the metrics: messages by handler, calls by outcome, deaths, restarts, limits.
 //!
-//! Handlers count while somebody looks, or at all times with the feature `metrics` (`switch.rs`), and a collector (`node/inspect/counts.rs`,
+//! Handlers count while an observer asks, or at all times with the feature `metrics` (`switch.rs`), and a collector (`node/inspect/counts.rs`,
 //! `metrics/collect.rs`) adds up on demand. So the cost of a message must be a few instructions, without a clock and without an
-//! instruction that locks a cache line, and one branch while nobody looks:
+//! instruction that locks a cache line, and one branch without an observer:
 //!
 //! - Each *seat* (a thread at a node) has counts of its own. Only its thread writes them, with plain loads and stores;
 //!   the collector reads them at any time. A seat whose thread has ended is added to the *past* of its node.

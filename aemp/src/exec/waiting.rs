@@ -1,6 +1,6 @@
 //! Ports in async code: one task for as long as the handlers of a port wait.
 //!
-//! A *run* ([`handle`]) is a future that owns the state of its port, and what the port has in hand. It handles one
+//! A *run* ([`handle`]) is a future that owns the state of its port, and the messages that it has in hand. It handles one
 //! message after the other, of plain handlers too, until the queue is empty or the turn is over. Then the port is data
 //! again, and the task rests, if there is a place for it. So the task, the storage of the handlers' futures and the
 //! waker are made once for a queue, and not for each message.
@@ -8,7 +8,7 @@
 //! - The first poll is made in place, by the drainer or caller that runs the port. A handler that need not wait never
 //!   leaves it. If the handler has waited the last time (`pace::Record`), the run begins as a task at once, without a
 //!   poll in place and without a box.
-//! - A handler that has to wait *moves out* (`move_out`): under the port's lock, what is in hand returns to the
+//! - A handler that has to wait *moves out* (`move_out`): under the port's lock, the messages in hand return to the
 //!   queue, and the waker of the task is noted. A kill wakes it, and the next poll that is pending ends the handler.
 //!   So a kill takes effect at the next `await`, and the bound and the length of the queue stay exact.
 //! - A handler that has waited *moves in* ([`Running::move_in`]): one step under the lock takes the note and the next
@@ -227,7 +227,7 @@ pub(super) fn run<P: Port>(
         left: turn.left,
     };
     let scheduler = cell.node().scheduler();
-    // A simulated node must not depend on what other nodes have done before.
+    // A simulated node must not depend on earlier actions of other nodes.
     let waits = P::record().waits(code.handler()) && !scheduler.is_timeless();
     if waits && code.place() == Place::Between && cell.manner() != Manner::Blocking {
         running.next = Some(code);
@@ -416,11 +416,11 @@ enum Moved {
     Out,
     /// A kill is queued, or the port has perished.
     Killed,
-    /// These searches ask what the handler waits for.
+    /// These searches ask for the waits of the handler.
     Asked(Vec<Asker>),
 }
 
-/// Returns what is in hand to the queue, and notes the waker of the task for kills and searches.
+/// Returns the messages in hand to the queue, and notes the waker of the task for kills and searches.
 fn move_out<P: Port>(cell: &Cell<P>, queue: &mut Queued<P>, waker: &Waker, handler: u32) -> Moved {
     let mut inner = cell.lock();
     if inner.queue.is_dead() {
@@ -467,7 +467,7 @@ impl<P: Port> Drop for Running<P> {
 }
 
 impl<P: Port> Running<P> {
-    /// Stops the port: what is behind the stop is dropped, unless a kill is queued. Returns whether the port lives.
+    /// Stops the port: the messages behind the stop are dropped, unless a kill is queued. Returns true if the port lives.
     fn close(&mut self) -> bool {
         let mut inner = self.cell.lock();
         if inner.queue.is_dead() {
@@ -487,7 +487,7 @@ impl<P: Port> Running<P> {
     }
 
     /// Ends the wait, and takes the next message. If there is none and the run `goes_on`, the port becomes idle.
-    /// Returns whether the port is still in this run.
+    /// Returns true if the port is still in this run.
     fn move_in(&mut self, goes_on: bool) -> bool {
         let mut inner = self.cell.lock();
         if inner.queue.is_dead() {
@@ -516,7 +516,7 @@ impl<P: Port> Running<P> {
         !is_idle
     }
 
-    /// The port has perished: drops its state and what it has in hand.
+    /// The port has perished: drops its state and the messages in hand.
     fn discard(&mut self) {
         guard::discard(self.state.take());
         death::drop_queue(mem::replace(&mut self.queue, Queue::Empty));

@@ -1,6 +1,6 @@
 //! Waking of a connection's writer when there is something to write.
 //!
-//! The writer lets the other tasks of its worker run first, so that one write carries what they send as well. A writer
+//! The writer lets the other tasks of its worker run first, so that one write carries their messages as well. A writer
 //! that is woken at the end of a port's turn need not do so, nor one whose last write carried one packet: a lone caller
 //! would pay for it with another worker that is woken, and with a turn of the sockets, at each call.
 
@@ -35,7 +35,7 @@ impl Writer {
     /// # Cancel safety
     ///
     /// No report is lost.
-    pub(crate) async fn told(&self) {
+    pub(crate) async fn notified(&self) {
         self.notify.notified().await;
     }
 

@@ -101,14 +101,14 @@ impl Node {
     /// ```
     ///
     /// [`NodeBuilder::allow`]: crate::NodeBuilder::allow
-    pub fn catch_logs(&self, what: impl Into<CatchLogs>) -> LogStream {
+    pub fn catch_logs(&self, wanted: impl Into<CatchLogs>) -> LogStream {
         let shared = Shared::new();
         let stream = LogStream::new(self.id(), &shared);
         let (tell, events) = unbounded_channel();
         let catching = Catching {
             node: self.clone(),
             shared,
-            what: what.into(),
+            wanted: wanted.into(),
             nodes: BTreeMap::new(),
             retries: BTreeSet::new(),
             last_number: 0,
@@ -139,7 +139,7 @@ enum News {
 struct Catching {
     node: Node,
     shared: Arc<Shared>,
-    what: CatchLogs,
+    wanted: CatchLogs,
     nodes: BTreeMap<NodeId, Caught>,
     /// The nodes that wait, by the time of their next attempt.
     retries: BTreeSet<(Instant, NodeId)>,
@@ -192,7 +192,7 @@ impl Catching {
             tokio::select! {
                 biased;
                 () = shared.left() => return,
-                Some(news) = news.recv() => self.hear(news),
+                Some(news) = news.recv() => self.receive(news),
                 event = watch.next() => match event {
                     Some(event) => self.change(event),
                     None => return,
@@ -246,7 +246,7 @@ impl Catching {
     /// A node is part of the network, at these addresses.
     fn learn(&mut self, node: &str, addresses: &Value) {
         let Ok(node) = NodeId::new(node) else { return };
-        if node == *self.node.id() || !self.what.includes(&node) {
+        if node == *self.node.id() || !self.wanted.includes(&node) {
             return;
         }
         match self.nodes.get(&node) {
@@ -255,17 +255,17 @@ impl Catching {
         }
         let is_up = self.node.node_is_up(node.as_str()) == Some(true);
         if is_up || addresses.as_array().is_some_and(|all| !all.is_empty()) {
-            self.ask(node, self.what.since, PAUSE);
+            self.ask(node, self.wanted.since, PAUSE);
         } else {
             self.nodes.insert(node, Caught::Unreachable);
         }
     }
 
-    fn hear(&mut self, news: News) {
+    fn receive(&mut self, news: News) {
         match news {
             News::Up(node) => match self.nodes.get(&node) {
                 Some(Caught::Lost { .. }) => self.again(node, PAUSE),
-                Some(Caught::Unreachable) => self.ask(node, self.what.since, PAUSE),
+                Some(Caught::Unreachable) => self.ask(node, self.wanted.since, PAUSE),
                 Some(Caught::Asked { .. }) | None => {}
             },
             News::Lost(node, lost) => {
@@ -325,7 +325,7 @@ impl Catching {
             }
         });
         let port = port.id();
-        let mut args = args![0, port.as_str(), u64::from(self.what.level.number())];
+        let mut args = args![0, port.as_str(), u64::from(self.wanted.level.number())];
         if !since.is_zero() {
             // Only nodes of this project know this argument.
             args.push(since.as_secs_f64().into());

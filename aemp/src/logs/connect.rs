@@ -27,7 +27,7 @@ pub(super) fn start(node: &Node, request: Request) -> Result<(), String> {
         Err(Full(most)) => return Err(format!("{most} ports catch them already")),
     };
     let text = format!("{port} catches the lines of this log, from level {level} on");
-    node.say(Remark::new(Level::Debug, text).of(port.to_string()));
+    node.remark(Remark::new(Level::Debug, text).of(port.to_string()));
     let to = port.node_id();
     passing::start(node, port, Lines { source, to });
     Ok(())

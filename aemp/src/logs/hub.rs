@@ -133,7 +133,7 @@ impl Hub {
         }
     }
 
-    /// Adds a line for everyone who wants it. No foreign code runs under the lock.
+    /// Adds a line for each catcher that wants it. No foreign code runs under the lock.
     pub(super) fn push(&self, line: Line) {
         let line = Arc::new(line);
         let mut woken = Vec::new();
@@ -215,7 +215,7 @@ impl Hub {
     /// callsite.
     fn tell_wanted(&self) {
         let wanted = {
-            // Under the lock, so that the last change is what is stored last.
+            // Under the lock, so that the last change is stored last.
             let lines = self.lines();
             let wanted = number(lines.wanted());
             self.wanted.swap(wanted, Ordering::Relaxed) != wanted
@@ -227,7 +227,7 @@ impl Hub {
 }
 
 impl Lines {
-    /// For each catcher, whether it gets the line. A line of a node goes to the catcher of that node, or to the first if there is none.
+    /// True for each catcher that gets the line. A line of a node goes to the catcher of that node, or to the first if there is none.
     fn takers(&self, line: &Line) -> Vec<bool> {
         let is_by = |catcher: &Catcher| line.by.as_ref() == Some(&catcher.of);
         let has_own = |port: &PortId| self.catchers.iter().any(|it| it.port == *port && is_by(it));
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_is_for_those_who_ask() {
+    fn the_history_is_for_catchers_that_ask() {
         let hub = Hub::new(Some((LogLevel::Info, 3)));
         assert_eq!(hub.wanted(), LevelFilter::INFO);
         for (level, text, age) in [

@@ -24,7 +24,7 @@ pub struct LogLine {
     pub node: NodeId,
     /// The time at which it was logged, in seconds since 1970, by the clock of that node.
     pub time: f64,
-    /// How urgent it is.
+    /// The severity.
     pub level: LogLevel,
     /// The part of the program that has logged it: a module path in Rust, the title of a logging context in Perl.
     pub target: String,

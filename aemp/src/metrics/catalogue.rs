@@ -1,4 +1,4 @@
-//! The descriptions of all metrics. A test compares them with the handbook's page, and with what is collected.
+//! The descriptions of all metrics. A test compares them with the handbook's page, and with the collected metrics.
 
 use super::{Description, Kind::*};
 
@@ -39,7 +39,7 @@ catalogue! {
     RESTARTS = Counter "aemp_restarts_total" [] "Restarts of children by the node's supervisors";
     MESSAGES = Counter "aemp_messages_total" ["type", "handler"] "Messages that handlers have begun to handle";
     HANDLER = Histogram "aemp_handler_seconds" ["type", "handler"] "The times of handlers; those of quick ones are estimated from each 128th message";
-    UNWANTED = Counter "aemp_unwanted_calls_total" ["type", "handler"] "Calls that were not handled, because nobody waited for them any more";
+    UNWANTED = Counter "aemp_unwanted_calls_total" ["type", "handler"] "Calls that were not handled, because no caller waited for them any more";
     QUEUED = Gauge "aemp_queued_messages" ["type"] "Messages in the queues of ports";
     LONGEST_QUEUE = Gauge "aemp_longest_queue_messages" ["type"] "The length of the longest queue";
     QUEUES = Histogram "aemp_queue_messages" ["type"] "The lengths of queues; each collection adds one observation for each port";

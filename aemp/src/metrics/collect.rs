@@ -1,4 +1,4 @@
-//! The collector of a node: it makes the metrics on demand, and keeps what it needs from one time to the next.
+//! The collector of a node: it makes the metrics on demand, and keeps the state between two collections.
 
 use std::{
     collections::BTreeMap,

@@ -76,13 +76,13 @@ impl Published {
             } in metrics.iter()
             {
                 for sample in samples {
-                    self.tell(recorder, node, description, sample);
+                    self.record(recorder, node, description, sample);
                 }
             }
         });
     }
 
-    fn tell(&mut self, to: &dyn Recorder, node: &str, of: &Description, sample: &Sample) {
+    fn record(&mut self, to: &dyn Recorder, node: &str, of: &Description, sample: &Sample) {
         let label = |(name, value): (&&'static str, &String)| Label::new(*name, value.clone());
         let mut labels: Vec<_> = of.labels.iter().zip(&sample.labels).map(label).collect();
         // The information about the node has this label already.

@@ -58,7 +58,7 @@ impl Node {
     /// | `/healthz` | 200 while the node lives, then 503 |
     /// | `/readyz` | 200 if the node [takes work](Self::readiness), otherwise 503, with the state as a text |
     ///
-    /// Everybody who can connect may ask. Metrics tell the names of types, handlers, peers and families, so listen on a
+    /// Every client that can connect may ask. Metrics tell the names of types, handlers, peers and families, so listen on a
     /// private address. Connections are limited in number, time and size.
     ///
     /// ```

@@ -48,7 +48,7 @@ fn names_tell_kinds_and_are_unique() {
 
 /// Everything in the catalogue is collected, in its order, with its labels, and nothing else.
 #[tokio::test]
-async fn the_catalogue_is_what_is_collected() {
+async fn the_catalogue_equals_the_collected_metrics() {
     let node = Node::local().unwrap();
     let port = node.untyped(|_: &mut Cx<'_>, _: Args| ());
     node.snd(&port.id(), vec!["hello".into()]);

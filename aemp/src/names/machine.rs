@@ -17,7 +17,7 @@
 //! both lose to each other: if they did, each would have written less than the other has seen. An age is written once
 //! for each rival, so the comparison ends.
 //!
-//! # What could break it
+//! # Dangers
 //!
 //! - *A holder's connection is cut.* Its entry vanishes for a moment. So the next in line waits for the grace. A holder that
 //!   gives the name up in order says so (`Released`), and there is no grace.

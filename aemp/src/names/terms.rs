@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The terms of a claim: how long it waits before it counts, and whether it needs the network. Made by
+/// The terms of a claim: the wait before it counts, and its need of the network. Made by
 /// [`Terms::default`], and by these methods.
 ///
 /// ```

@@ -110,7 +110,7 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Sets or deletes a claim. Returns what was known of it before.
+    /// Sets or deletes a claim. Returns its previous state.
     pub(super) fn set(&mut self, key: &str, entry: Option<Entry>) -> Option<Entry> {
         let key: Arc<str> = key.into();
         let before = match &entry {

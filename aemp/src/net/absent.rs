@@ -1,4 +1,4 @@
-//! Stands for `machine.rs` in programs that are built without the feature `net`: there are no sockets, and whatever needs one is an error.
+//! Stands for `machine.rs` in programs that are built without the feature `net`: there are no sockets, and each use of one is an error.
 
 use std::{
     io,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aemp_codec::{Format, NodeId};
 
 use super::{LockedPeers, Sources};
-use crate::{Node, StartError, config::Address, exec::spans};
+use crate::{Node, SettingError, StartError, config::Address, exec::spans};
 use aemp_proto::{
     Random, Time,
     global::Quota,
@@ -65,9 +65,9 @@ impl NetConfig {
                 ..address.clone()
             };
             let socket = with_port.socket().filter(|_| with_port.port.is_some());
-            socket.ok_or_else(|| StartError::Setting {
-                setting: "advertise",
-                problem: format!("{address} needs a port, because this node does not listen"),
+            socket.ok_or_else(|| {
+                let problem = SettingError::NoPort(address.clone());
+                StartError::setting("advertise", problem)
             })
         });
         announced.collect()

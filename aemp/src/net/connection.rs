@@ -155,7 +155,7 @@ impl Net {
         };
         if let Ending::Panicked(_) = ending {
             let text = format!("connection {}: {text}", conn.0);
-            self.node().say(Remark::new(Level::Error, text));
+            self.node().remark(Remark::new(Level::Error, text));
         }
         // The task's own clean-up, which comes before the mesh hears of the end.
         for peer in self.node().peers().all() {

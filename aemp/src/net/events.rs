@@ -65,7 +65,7 @@ pub(super) async fn run(net: Net, mut events: UnboundedReceiver<Event>) {
                 net.node()
                     .aside(move || node.database().answer(query, answer));
             }
-            Event::Told(sink) => net.node().aside(move || sink.tell()),
+            Event::Told(sink) => net.node().aside(move || sink.notify()),
             Event::Stop => return,
         }
     }

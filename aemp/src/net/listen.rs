@@ -72,14 +72,14 @@ impl Trouble {
             self.logged = Some(Instant::now());
             self.open = true;
             let text = format!("cannot accept connections: {error}");
-            net.node().say(Remark::new(Level::Warn, text));
+            net.node().remark(Remark::new(Level::Warn, text));
         }
     }
 
     fn over(&mut self, net: &Net) {
         if std::mem::take(&mut self.open) {
             let text = "connections are accepted again";
-            net.node().say(Remark::new(Level::Info, text.into()));
+            net.node().remark(Remark::new(Level::Info, text.into()));
         }
     }
 }

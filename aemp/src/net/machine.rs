@@ -19,7 +19,7 @@ pub(super) use self::{
     options::{hold, is_near, prepare},
 };
 
-/// Writes no more: the other end reads what was written, then the end.
+/// Writes no more: the other end reads all written bytes, then the end.
 pub(super) async fn shutdown(stream: &mut TcpStream) -> io::Result<()> {
     stream.shutdown().await
 }

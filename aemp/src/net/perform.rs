@@ -89,13 +89,13 @@ impl Net {
             self.node().stream_failed(&node, &stream, text);
         }
         for line in later.lines {
-            self.node().say(line);
+            self.node().remark(line);
         }
         result
     }
 
     /// Calls `look` with the mesh, which it does not change.
-    pub(super) fn look<R>(&self, look: impl FnOnce(&Mesh<LockedPeers>) -> R) -> R {
+    pub(super) fn peek<R>(&self, look: impl FnOnce(&Mesh<LockedPeers>) -> R) -> R {
         look(&self.0.mesh.lock())
     }
 
@@ -146,7 +146,7 @@ impl Net {
                 deadlines,
                 traces,
             } => {
-                // Before anybody hears that the node is up.
+                // Before the report that the node is up.
                 if let Some(peer) = self.node().peers().get(node.as_str()) {
                     peer.set_traces(traces.then_some(conn));
                 }
@@ -205,7 +205,7 @@ impl Net {
             }
             Output::Answer { query, answer } => self.event(Event::Answer(query, answer)),
             Output::Watched { watch, told } => {
-                if let Some(sink) = self.node().database().told(watch, told) {
+                if let Some(sink) = self.node().database().deliver(watch, told) {
                     self.event(Event::Told(sink));
                 }
             }

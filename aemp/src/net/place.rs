@@ -84,7 +84,7 @@ impl Place {
     pub(crate) fn fill_random(&self, bytes: &mut [u8]) -> Result<(), StartError> {
         match self {
             Self::Machine => {
-                getrandom::fill(bytes).map_err(|error| StartError::Entropy(error.to_string()))
+                getrandom::fill(bytes).map_err(|error| StartError::Entropy(error.into()))
             }
             #[cfg(feature = "sim")]
             Self::Sim(host) => {

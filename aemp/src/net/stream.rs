@@ -1,7 +1,7 @@
 //! A connection's bytes, in clear or in TLS: `Plain(Wire)` or `Tls(Box<..>)`. The link does not know which.
 //!
 //! Bytes count as written when their ciphertext has been written. A caller that is told to wait comes again with the
-//! same bytes. So nothing needs to be flushed later, and the link's clock runs by what the socket takes.
+//! same bytes. So nothing needs to be flushed later, and the link's clock runs by the bytes that the socket takes.
 
 #[cfg(feature = "tls")]
 pub(super) mod secured;

@@ -39,13 +39,13 @@ impl Node {
         }
         let (level, more) = self.peers().complaints.weigh();
         if let Some(more) = more {
-            self.say(Remark::new(Level::Warn, more));
+            self.remark(Remark::new(Level::Warn, more));
         }
         let level = match level {
             Level::Debug => Level::Debug,
             Level::Error | Level::Warn | Level::Info => Level::Warn,
         };
-        self.say(Remark::new(level, text.to_string()).of(of.to_string()));
+        self.remark(Remark::new(level, text.to_string()).of(of.to_string()));
     }
 }
 

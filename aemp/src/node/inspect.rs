@@ -264,7 +264,7 @@ impl Inspect {
         answer::limit(self.most)
     }
 
-    async fn ask<T: DeserializeOwned>(&self, what: &str) -> Result<T, InspectError> {
+    async fn ask<T: DeserializeOwned>(&self, subject: &str) -> Result<T, InspectError> {
         let id = NodeId::new(&self.of).map_err(|error| InspectError::NodeId {
             node: self.of.clone(),
             error,
@@ -280,7 +280,7 @@ impl Inspect {
         }
         let message = vec![
             INSPECT.into(),
-            answer::question(what, self.most, self.kind.as_deref()),
+            answer::question(subject, self.most, self.kind.as_deref()),
         ];
         let answer = self.call(&port, message).await?;
         let mut answer = answer.into_iter();

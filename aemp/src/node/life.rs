@@ -72,7 +72,7 @@ pub enum Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 enum Phase {
-    /// The node takes no more work from others, and its ports handle what they have.
+    /// The node takes no more work from others, and its ports handle their queued messages.
     Draining = 1,
     /// The node is being stopped, and makes no ports.
     Ending,
@@ -128,12 +128,12 @@ impl Life {
         false
     }
 
-    /// Starts the end: no ports are made from now on. Returns whether this call was the first.
+    /// Starts the end: no ports are made from now on. Returns true if this call was the first.
     fn begin_to_end(&self) -> bool {
         self.phase.fetch_max(Phase::Ending as u8, Ordering::AcqRel) < Phase::Ending as u8
     }
 
-    /// Starts to drain the node. Returns whether this call was the first.
+    /// Starts to drain the node. Returns true if this call was the first.
     fn begin_to_drain(&self) -> bool {
         self.phase
             .compare_exchange(
@@ -258,7 +258,7 @@ impl Node {
     /// Starts a vital task, without which the node cannot run.
     pub(crate) fn spawn_vital(
         &self,
-        what: &'static str,
+        name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> tokio::task::JoinHandle<()> {
         let node = self.clone();
@@ -268,9 +268,9 @@ impl Node {
             }
             match ending {
                 Ending::Dropped => node.runtime_gone(),
-                Ending::Returned => node.break_down(format!("its task `{what}` has ended")),
+                Ending::Returned => node.break_down(format!("its task `{name}` has ended")),
                 Ending::Panicked(reason) => {
-                    node.break_down(format!("its task `{what}` has failed: {reason}"));
+                    node.break_down(format!("its task `{name}` has failed: {reason}"));
                 }
             }
         }))
@@ -279,7 +279,7 @@ impl Node {
     /// Handles the unexpected end of a vital task.
     #[cold]
     fn break_down(&self, text: String) {
-        self.say(Remark::new(
+        self.remark(Remark::new(
             Level::Error,
             format!("node {}: {text}: it is stopped", self.id()),
         ));
@@ -362,7 +362,7 @@ impl Node {
         };
         let text = format!("node {}: {text}", self.id());
         self.life().end(how);
-        self.say(Remark::new(level, text));
+        self.remark(Remark::new(level, text));
     }
 
     /// True if the node has ended without being stopped.

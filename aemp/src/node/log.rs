@@ -75,7 +75,7 @@ impl Remark {
 
 impl Node {
     /// Logs a line. Lines of a subscriber's own use of the node are dropped, because they would never end.
-    pub(crate) fn say(&self, line: Remark) {
+    pub(crate) fn remark(&self, line: Remark) {
         if !line.is_wanted() || guard::is_logging() {
             return;
         }

@@ -246,9 +246,9 @@ impl Peer {
     }
 
     /// Logs a connection about the node.
-    pub(crate) fn say(&self, level: Level, text: String) {
+    pub(crate) fn remark(&self, level: Level, text: String) {
         if let Some(node) = self.node.upgrade() {
-            node.say(log::Remark::new(level, text).of(self.id.to_string()));
+            node.remark(log::Remark::new(level, text).of(self.id.to_string()));
         }
     }
 
@@ -322,13 +322,13 @@ impl Peer {
         let Err(error) = self.request(request, port, reason) else {
             return;
         };
-        self.say(
+        self.remark(
             Level::Error,
             format!("the reason of a {request} to {} {error}", self.id),
         );
         let told = Reason::new(reason.to_vec()).untold(&error);
         if let Err(error) = self.request(request, port, &told) {
-            self.say(Level::Error, format!("{request} to {} {error}", self.id));
+            self.remark(Level::Error, format!("{request} to {} {error}", self.id));
         }
     }
 
@@ -351,7 +351,7 @@ impl Peer {
         }
         // The node's implementation is known as soon as it is connected.
         if let Err(error) = self.send("", |out| out.str("devnull")) {
-            self.say(Level::Error, format!("a stop of a port {error}"));
+            self.remark(Level::Error, format!("a stop of a port {error}"));
         }
         let (peer, port) = (Arc::clone(self), Box::<str>::from(port));
         node.scheduler().spawn(async move {
@@ -367,7 +367,7 @@ impl Peer {
         let millis = within.map(|within| u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
         let args = Vec::from_iter(millis.map(Value::from));
         if let Err(error) = self.request(STOP, port, &args) {
-            self.say(Level::Error, format!("{STOP} to {} {error}", self.id));
+            self.remark(Level::Error, format!("{STOP} to {} {error}", self.id));
         }
     }
 

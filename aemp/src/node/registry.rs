@@ -1,4 +1,6 @@
 //! Functions that other nodes may run here: init functions found at link time, and those registered by the program.
+//!
+//! `inventory` finds the former. linkme does not work in crates that forbid `unsafe`.
 
 #[cfg(feature = "net")]
 use std::pin::Pin;
@@ -11,7 +13,7 @@ use super::spawn::Spawning;
 #[cfg(feature = "net")]
 use crate::stream::ByteStream;
 use crate::{
-    StartError, logs,
+    FunctionKind, RegistryError, StartError, logs,
     message::{Args, Origin, Undecoded},
     spelling,
 };
@@ -79,7 +81,7 @@ pub(crate) struct Registry {
     functions: BTreeMap<String, Function>,
     #[cfg(feature = "net")]
     streams: BTreeMap<String, StreamFunction>,
-    faults: Vec<String>,
+    faults: Vec<RegistryError>,
 }
 
 impl Registry {
@@ -104,17 +106,19 @@ impl Registry {
 
     pub(crate) fn add(&mut self, function: InitFunction, start: StartFn) {
         if !function.name.contains("::") {
-            self.faults.push(format!(
-                "init function {:?} at {}: a name that others spawn by must contain `::`",
-                function.name, function.position
-            ));
+            self.faults.push(RegistryError::Unqualified {
+                kind: FunctionKind::Init,
+                name: function.name,
+                position: Some(function.position),
+            });
             return;
         }
         if let Some(first) = self.init.get(&function.name) {
-            self.faults.push(format!(
-                "two init functions are named {:?}: at {} and at {}",
-                function.name, first.function.position, function.position
-            ));
+            self.faults.push(RegistryError::Duplicate {
+                kind: FunctionKind::Init,
+                positions: Some([first.function.position.clone(), function.position]),
+                name: function.name,
+            });
             return;
         }
         let name = function.name.clone();
@@ -122,26 +126,16 @@ impl Registry {
     }
 
     pub(crate) fn add_function(&mut self, name: &str, function: Function) {
-        if !name.contains("::") {
-            self.faults.push(format!(
-                "function {name:?}: a name that others call must contain `::`"
-            ));
-        } else if self.functions.insert(name.into(), function).is_some() {
-            self.faults
-                .push(format!("two functions are named {name:?}"));
-        }
+        let replaced = || self.functions.insert(name.into(), function).is_some();
+        let fault = fault(FunctionKind::Function, name, replaced);
+        self.faults.extend(fault);
     }
 
     #[cfg(feature = "net")]
     pub(crate) fn add_stream_function(&mut self, name: &str, function: StreamFunction) {
-        if !name.contains("::") {
-            self.faults.push(format!(
-                "stream function {name:?}: a name that others call must contain `::`"
-            ));
-        } else if self.streams.insert(name.into(), function).is_some() {
-            self.faults
-                .push(format!("two stream functions are named {name:?}"));
-        }
+        let replaced = || self.streams.insert(name.into(), function).is_some();
+        let fault = fault(FunctionKind::Stream, name, replaced);
+        self.faults.extend(fault);
     }
 
     #[cfg(feature = "net")]
@@ -165,7 +159,7 @@ impl Registry {
         if self.faults.is_empty() {
             return Ok(());
         }
-        Err(StartError::Registry(self.faults.join("; ")))
+        Err(StartError::Registry(self.faults.clone()))
     }
 
     pub(crate) fn init(&self, name: &str) -> Option<&StartFn> {
@@ -249,4 +243,24 @@ mod tests {
         );
         assert_eq!(registry.nearest("Other::thing"), None);
     }
+}
+
+/// The error of a function with this name, whose registration may replace another one.
+fn fault(kind: FunctionKind, name: &str, replaces: impl FnOnce() -> bool) -> Option<RegistryError> {
+    let qualified = name.contains("::");
+    let name = name.to_owned();
+    if !qualified {
+        let position = None;
+        return Some(RegistryError::Unqualified {
+            kind,
+            name,
+            position,
+        });
+    }
+    let positions = None;
+    replaces().then_some(RegistryError::Duplicate {
+        kind,
+        name,
+        positions,
+    })
 }

@@ -167,7 +167,7 @@ impl Node {
                 self.answer(from, &to, msg, vec![now.into()]);
             }
             Request::Eval { code, to, msg } => self.eval(from, &code, to, msg),
-            Request::Inspect { what, to, msg } => self.inspect_for(from, &what, to, msg),
+            Request::Inspect { subject, to, msg } => self.inspect_for(from, &subject, to, msg),
             Request::Spawn {
                 port,
                 function,
@@ -196,14 +196,14 @@ impl Node {
         }
     }
 
-    fn inspect_for(&self, from: Option<&Arc<Peer>>, what: &Value, to: PortId, msg: Vec<Value>) {
+    fn inspect_for(&self, from: Option<&Arc<Peer>>, subject: &Value, to: PortId, msg: Vec<Value>) {
         if !from.is_none_or(|from| self.passes_on(from, &to, &msg)) {
             return;
         }
         if self.may_not_inspect(from) {
             return self.fail(&to, msg, "not allowed here");
         }
-        self.inspected(from, what, to, msg);
+        self.inspected(from, subject, to, msg);
     }
 
     /// Sets a monitor of another node on a port of this node, over this connection.

@@ -26,7 +26,7 @@ impl Strand {
         self.push(node, usize::MAX, Box::new(job));
     }
 
-    /// As `run`, unless `most` jobs are waiting already. Returns whether the job will run.
+    /// As `run`, unless `most` jobs are waiting already. Returns true if the job will run.
     pub(crate) fn try_run(
         self: &Arc<Self>,
         node: &Node,

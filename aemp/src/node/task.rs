@@ -1,6 +1,6 @@
 //! Tasks whose end is always reported.
 //!
-//! `Drop` reports the end of a task to its starter: whether it has returned, panicked, or was dropped, even before
+//! `Drop` reports the end of a task to its starter: its return, its panic, or its drop, even before
 //! its first poll.
 
 use std::{

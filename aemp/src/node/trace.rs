@@ -2,7 +2,7 @@
 //! the `AE_MP_TRACE` of the reference.
 //!
 //! Packets are traced where a connection takes them from its buffers, so that every packet is there once and in the order
-//! of the wire, by whatever code it was written. Taps (`crate::tap`) see packets here as well. If neither a subscriber
+//! of the wire, independent of the code that wrote it. Taps (`crate::tap`) see packets here as well. If neither a subscriber
 //! nor a tap wants packets, that costs two relaxed loads for each read and each write. A packet that is traced is decoded
 //! once more, as values; then a strand of its own calls the subscribers, as for other lines. So traces neither delay
 //! connections nor push out lines of the log. If subscribers are too slow, traces are lost, and the next line gives their

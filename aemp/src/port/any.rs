@@ -54,12 +54,12 @@ pub(crate) trait AnyPort: Send + Sync {
         false
     }
 
-    /// True if a call of this handler is answered by what the handler returns, and by nothing else.
+    /// True if a call of this handler is answered by the handler's result, and by nothing else.
     fn returns(&self, _handler: u32) -> bool {
         false
     }
 
-    /// Asks the handler that waits what it waits for. Returns its number, or nothing if there is none to be asked.
+    /// Asks the waiting handler for its waits. Returns its number, or nothing if there is none to be asked.
     fn ask(&self, _asker: Asker) -> Option<u32> {
         None
     }

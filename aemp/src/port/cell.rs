@@ -401,7 +401,7 @@ pub(crate) fn begin_to_die<P: Port>(
 }
 
 impl<P: Port> Cell<P> {
-    /// Marks a dying port without monitors and name as dead. Returns whether it did.
+    /// Marks a dying port without monitors and name as dead. Returns true if it did.
     pub(crate) fn is_dead_if_bare(&self) -> bool {
         let mut inner = self.lock();
         if inner.extras.is_some() {
@@ -441,7 +441,7 @@ impl<P: Port> Cell<P> {
         next
     }
 
-    /// Frees what a dead port does not need, and returns its name, if another node has spawned it.
+    /// Frees the parts that a dead port does not need, and returns its name, if another node has spawned it.
     pub(crate) fn tidy(&self) -> Option<Box<str>> {
         let mut inner = self.lock();
         // Holders of a dead port may still ask for its ID.

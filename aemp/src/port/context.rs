@@ -44,7 +44,7 @@ pub struct Cx<'a> {
     origin: Whence<'a>,
     /// Requests of the handler. Boxed because they are rare, and a context is made for every batch of messages.
     asked: Option<Box<Asked>>,
-    /// The call that the handler answers by what it returns.
+    /// The call that the handler answers by its result.
     call: Option<&'a dyn Answered>,
 }
 
@@ -56,7 +56,7 @@ impl OwnPort {
         Self(port)
     }
 
-    /// A context with this origin; with `None`, without a recorded origin. `call` is the one that the code answers by what
+    /// A context with this origin; with `None`, without a recorded origin. `call` is the one that the code answers by the value that
     /// it returns.
     pub(crate) fn cx<'a>(
         &'a self,
@@ -323,7 +323,7 @@ impl<'a> Cx<'a> {
     }
 
     /// Ends this port when the running handler returns, and drops its queue. The first reason counts. See
-    /// [`stop`](Self::stop) for an end after what is queued.
+    /// [`stop`](Self::stop) for an end after the queued messages.
     #[doc(alias = "kil")]
     pub fn kill(&mut self, reason: impl Into<Reason>) {
         let asked = self.asked.get_or_insert_default();

@@ -1,10 +1,10 @@
 //! The part of a port's bound that is promised to senders on other nodes.
 //!
-//! A bound promises its free room, less what other nodes were promised, and never more than a share of it, so that the
+//! A bound promises its free room, less the promises to other nodes, and never more than a share of it, so that the
 //! next node that asks finds some. Promises are forgotten by age. If there is nothing to promise, the answer waits, in
 //! a task that the port's room wakes (`node/peer/grants.rs`). No question overtakes those that wait.
 //!
-//! If the port's queue is empty, one message is granted whatever was promised, because the other nodes may never use
+//! If the port's queue is empty, one message is granted in spite of all promises, because the other nodes may never use
 //! their promises. So the bound can be exceeded by one message for each further node that sends, by the plain and local
 //! sends of that time, and by nothing else.
 

@@ -43,7 +43,7 @@ pub(crate) struct Extras {
     pub(crate) waiting: Option<Waker>,
     /// The task of the last run, if it rests.
     pub(crate) resting: Option<Resting>,
-    /// The number of the handler that waits, if it can be asked what it waits for (`exec::circle`).
+    /// The number of the handler that waits, if it can be asked for its waits (`exec::circle`).
     pub(crate) handling: Option<u32>,
     /// The init function of a port that is being spawned.
     pub(crate) init: Option<Box<dyn Any + Send>>,
@@ -71,7 +71,7 @@ pub(crate) struct Rare {
     pub(crate) concurrent: Option<Box<Concurrent>>,
     /// The common part of the handles of a `#[port(owned)]`; see `owned`.
     pub(crate) holder: Option<Box<dyn Any + Send>>,
-    /// The searches that have asked what the handler waits for.
+    /// The searches that have asked for the waits of the handler.
     pub(crate) asked: Vec<Asker>,
     /// The numbers of the named timers.
     named: BTreeMap<Box<str>, u64>,
@@ -163,7 +163,7 @@ impl Extras {
         self.rare.get_or_insert_default()
     }
 
-    /// Takes the searches that have asked what the handler waits for.
+    /// Takes the searches that have asked for the waits of the handler.
     pub(crate) fn take_asked(&mut self) -> Vec<Asker> {
         let rare = self.rare.as_mut();
         rare.map(|rare| std::mem::take(&mut rare.asked))
@@ -255,6 +255,9 @@ mod tests {
         }
         assert!(tidied < 40, "{tidied} times");
         assert!(moved < 400_000, "{moved} looked at");
-        assert!(callers.0.capacity() < 50_000, "what is gone is forgotten");
+        assert!(
+            callers.0.capacity() < 50_000,
+            "calls that are gone are forgotten"
+        );
     }
 }

@@ -1,7 +1,6 @@
 //! Typed handles.
 
 mod compare;
-mod renamed;
 
 use std::{
     cell::RefCell,

@@ -93,7 +93,7 @@ pub(crate) fn kill(port: &Arc<dyn AnyPort>, reason: Reason) {
 /// let node = aemp::Node::local()?;
 /// let port = node.untyped(|_cx: &mut aemp::Cx<'_>, _message: aemp::Args| ());
 /// let guard = port.monitor(|reason| println!("died: {reason}"));
-/// drop(guard); // nothing is printed, whatever happens
+/// drop(guard); // from now on nothing is printed
 /// # Ok(()) }
 /// ```
 #[doc(alias = "DeathWatch")]

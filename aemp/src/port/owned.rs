@@ -1,4 +1,4 @@
-//! Ports that end when nobody holds them.
+//! Ports that end with their last handle.
 //!
 //! The table of a node keeps every port alive, so that an idle port needs no task and an ID always means the same port.
 //! That stays the default. There are two other means:
@@ -42,7 +42,7 @@ use crate::{
     message::{Message, PortRef},
 };
 
-/// A handle whose drop stops the port, after what is queued ([`Handle::stop`]). It is not cloned, but the handle inside
+/// A handle whose drop stops the port, after the queued messages ([`Handle::stop`]). It is not cloned, but the handle inside
 /// is.
 ///
 /// ```
@@ -151,7 +151,7 @@ impl<M: Message> WeakHandle<M> {
         })
     }
 
-    /// A handle that holds the port. `None` if the port has ended, or nobody holds a `#[port(owned)]` any more. A port
+    /// A handle that holds the port. `None` if the port has ended, or no handle holds a `#[port(owned)]` any more. A port
     /// of another node has always one.
     #[must_use]
     pub fn upgrade<R: PortRef<Msg = M>>(&self) -> Option<R> {

@@ -41,7 +41,7 @@ impl<E> From<VecDeque<E>> for Many<E> {
     }
 }
 
-/// The messages of a port, and whether a worker is at work on it.
+/// The messages of a port, and a flag for a worker that is at work on it.
 ///
 /// The states are variants instead of flags beside the queue. Variants use invalid bit patterns of the envelope, so
 /// an idle port needs no memory for them.

@@ -69,7 +69,7 @@ pub struct Reply<T>(To<T>);
 
 enum To<T> {
     /// The message was sent, not called, so there is no caller.
-    Nobody,
+    NoCaller,
     Slot(Arc<Slot<T>>),
     Far(Box<Far<T>>),
 }
@@ -84,8 +84,8 @@ struct Far<T> {
 impl<T> Reply<T> {
     /// A reply without a caller. Its answer is dropped.
     #[must_use]
-    pub fn nobody() -> Self {
-        Self(To::Nobody)
+    pub fn none() -> Self {
+        Self(To::NoCaller)
     }
 
     pub(crate) fn local(slot: Arc<Slot<T>>) -> Self {
@@ -106,7 +106,7 @@ impl<T> Reply<T> {
                 far.reply.hold();
                 None
             }
-            To::Nobody => None,
+            To::NoCaller => None,
         }
     }
 
@@ -119,7 +119,7 @@ impl<T> Reply<T> {
     {
         if to.is_node_port() {
             cx.node.destination(&to).no_port();
-            return Self(To::Nobody);
+            return Self(To::NoCaller);
         }
         Self(To::Far(Box::new(Far {
             reply: FarReply::new(cx, to),
@@ -135,7 +135,7 @@ impl<T> Reply<T> {
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         match &self.0 {
-            To::Nobody => false,
+            To::NoCaller => false,
             To::Slot(slot) => slot.is_wanted(),
             To::Far(far) => far.reply.is_wanted(),
         }
@@ -170,7 +170,7 @@ impl<T> Reply<T> {
     /// It may be dropped and called again.
     pub async fn closed(&mut self) {
         match &self.0 {
-            To::Nobody => {}
+            To::NoCaller => {}
             To::Slot(slot) => poll_fn(|task| slot.poll_unwanted(task)).await,
             To::Far(far) => poll_fn(|task| far.reply.poll_unwanted(task)).await,
         }
@@ -205,16 +205,16 @@ impl<T> Reply<T> {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.0 {
-            To::Nobody => None,
+            To::NoCaller => None,
             To::Slot(slot) => slot.deadline(),
             To::Far(far) => far.reply.deadline(),
         }
     }
 
-    /// False if it is known that nobody waits for the answer of a call. A message that was sent has none.
+    /// False if it is known that no caller waits for the answer. A message that was sent has none.
     pub(crate) fn is_awaited(&self) -> bool {
         let is_left = match &self.0 {
-            To::Nobody => false,
+            To::NoCaller => false,
             To::Slot(slot) => slot.is_left(),
             To::Far(far) => far.reply.is_left(),
         };
@@ -224,7 +224,7 @@ impl<T> Reply<T> {
     /// Ends a call whose caller has left or whose deadline is over. Nothing is sent: a caller on another node has a
     /// limit of its own.
     pub(crate) fn give_up(mut self) {
-        if let To::Slot(slot) = mem::replace(&mut self.0, To::Nobody) {
+        if let To::Slot(slot) = mem::replace(&mut self.0, To::NoCaller) {
             slot.fail(CallError::Timeout);
         }
     }
@@ -235,8 +235,8 @@ impl<T> Reply<T> {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        match mem::replace(&mut self.0, To::Nobody) {
-            To::Nobody => None,
+        match mem::replace(&mut self.0, To::NoCaller) {
+            To::NoCaller => None,
             To::Slot(slot) if !slot.is_wanted() => None,
             To::Slot(slot) => {
                 let reply = LocalReply::open(cx.node, Arc::clone(&slot), |answer| answer.answer());
@@ -254,15 +254,15 @@ impl<T> Reply<T> {
     /// [`CallError::Answer`]. A Perl caller gets an answer without values, which is the
     /// reference's sign of a failure, and its reply port is killed with the reason.
     pub fn send(mut self, answer: T) {
-        match mem::replace(&mut self.0, To::Nobody) {
-            To::Nobody => {}
+        match mem::replace(&mut self.0, To::NoCaller) {
+            To::NoCaller => {}
             To::Slot(slot) => slot.set(Outcome::Answer(answer)),
             To::Far(far) => (far.answer)(&far.reply, &answer),
         }
     }
 }
 
-/// The call that a handler answers by what it returns, without its type.
+/// The call that a handler answers by its result, without its type.
 pub(crate) trait Answered: fmt::Debug + Send + Sync {
     /// The time at which the caller gives up.
     fn deadline(&self) -> Option<Instant>;
@@ -281,7 +281,7 @@ impl<T: Send> Answered for Reply<T> {
 
     fn is_left(&self) -> bool {
         match &self.0 {
-            To::Nobody => false,
+            To::NoCaller => false,
             To::Slot(slot) => slot.is_left(),
             To::Far(far) => !far.reply.is_wanted(),
         }
@@ -289,7 +289,7 @@ impl<T: Send> Answered for Reply<T> {
 
     fn poll_left(&self, task: &Context<'_>) -> Poll<()> {
         match &self.0 {
-            To::Nobody => Poll::Pending,
+            To::NoCaller => Poll::Pending,
             To::Slot(slot) => slot.poll_left(task),
             To::Far(far) => far.reply.poll_unwanted(task),
         }
@@ -298,8 +298,8 @@ impl<T: Send> Answered for Reply<T> {
 
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
-        match mem::replace(&mut self.0, To::Nobody) {
-            To::Nobody => {}
+        match mem::replace(&mut self.0, To::NoCaller) {
+            To::NoCaller => {}
             To::Slot(slot) => slot.set(Outcome::Abandoned),
             To::Far(far) => far.reply.dropped(),
         }
@@ -309,7 +309,7 @@ impl<T> Drop for Reply<T> {
 impl<T> fmt::Debug for Reply<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let to = match &self.0 {
-            To::Nobody => "nobody",
+            To::NoCaller => "no caller",
             To::Slot(_) => "a caller of this node",
             To::Far(far) => return write!(f, "Reply({})", far.reply.to()),
         };

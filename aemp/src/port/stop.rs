@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{Cx, Node, Reason, exec::scheduler, message::Message, node::life::NODE_STOPPED};
 
-/// Stops a port of this node after what is queued. If it has not ended `within` that time, it is cut.
+/// Stops a port of this node after the queued messages. If it has not ended `within` that time, it is cut.
 pub(crate) fn stop(port: &Arc<dyn AnyPort>, within: Option<Duration>) {
     if let Some(within) = within {
         cut_after(port, within);
@@ -203,12 +203,12 @@ impl<M: Message> Handle<M> {
 }
 
 impl Node {
-    /// Stops any port after what is queued; see [`Handle::stop`].
+    /// Stops any port after the queued messages; see [`Handle::stop`].
     pub fn stop_port(&self, port: &PortId) {
         self.destination(port).stop(None);
     }
 
-    /// Stops any port after what is queued, and kills it if it has not ended after `limit`; see
+    /// Stops any port after the queued messages, and kills it if it has not ended after `limit`; see
     /// [`Handle::stop_within`].
     pub fn stop_port_within(&self, port: &PortId, limit: Duration) {
         self.destination(port).stop(Some(limit));
@@ -227,7 +227,7 @@ impl Node {
 }
 
 impl Cx<'_> {
-    /// Ends this port normally after what is queued now; see [`Handle::stop`]. [`kill`](Self::kill) ends it when the
+    /// Ends this port normally after the messages that are queued now; see [`Handle::stop`]. [`kill`](Self::kill) ends it when the
     /// running handler returns.
     pub fn stop(&self) {
         stop(&self.arc(), None);

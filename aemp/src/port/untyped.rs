@@ -58,7 +58,7 @@ pub(crate) struct Change {
 /// let handlers = Handlers::new()
 ///     .rcv("open", |_: &mut Cx<'_>, _: Args| println!("squeak"))
 ///     .rcv("close", |_: &mut Cx<'_>, _: Args| println!("bang"))
-///     .rcv_default(|_: &mut Cx<'_>, message: Args| println!("what is {message:?}?"));
+///     .rcv_default(|_: &mut Cx<'_>, message: Args| println!("unknown: {message:?}"));
 /// node.rcv_all(&door.id(), handlers)?;
 /// # Ok(()) }
 /// ```

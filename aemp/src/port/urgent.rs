@@ -9,7 +9,7 @@
 //!   handled before, and an urgent message behind it counts as ordinary, so that it is dropped with the rest of the
 //!   queue. Erlang's priority messages (EEP 76) keep the order of signals in the same way: only the place among messages
 //!   that have arrived changes.
-//! - *Deaths do not overtake.* What a port hears of other ports (monitors, answers to `Cx::then`, timers) are jobs, and
+//! - *Deaths do not overtake.* The events of other ports (monitors, answers to `Cx::then`, timers) are jobs, and
 //!   jobs are ordinary. EEP 76 warns of a `DOWN` that overtakes an answer; no message of a class here passes another of
 //!   its sender, and answers of calls are not in the queue at all.
 //!

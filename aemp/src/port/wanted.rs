@@ -1,12 +1,12 @@
-//! Calls whose answer nobody wants any more: `#[rcv(wanted)]`.
+//! Calls whose answer no caller wants any more: `#[rcv(wanted)]`.
 //!
 //! The check is made when the handler would begin, so it covers the whole wait: in the queue, and for a place among
 //! concurrent handlers. A call is not handled if its caller is known to have left, or if its deadline is over. It is
 //! counted, at the node and by handler.
 //!
 //! *The default is to handle.* A call is a message as well: it may change the state, and later messages of its sender may
-//! build on it. A future that is dropped in a `select!` must not take back, unseen, what was sent. So the handler's
-//! author says that the handler exists for its answer alone. (Orleans drops by default what has expired; Erlang and Akka
+//! build on it. A future that is dropped in a `select!` must not take back, unseen, a message that was sent. So the handler's
+//! author says that the handler exists for its answer alone. (Orleans drops expired messages by default; Erlang and Akka
 //! handle everything.)
 //!
 //! Dangers: a caller that repeats a call after its time limit may still have it done twice, because its first call may

@@ -56,7 +56,7 @@ impl<T: Serialize + DeserializeOwned> Argument for T {
 /// An answer of a call; see [`Argument`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the answer of a call",
-    label = "what is returned travels to the caller, so its type needs `serde::Serialize` and `serde::Deserialize`",
+    label = "the returned value travels to the caller, so its type needs `serde::Serialize` and `serde::Deserialize`",
     note = "if an error is to kill the port instead of being the answer, write `#[rcv(try)]`, \
             and `#[rcv(try, send)]` if there is no answer either",
     note = "if the type is yours, derive them: `#[derive(serde::Serialize, serde::Deserialize)]`"
@@ -113,7 +113,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Answer for T {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has a concurrent handler, and is not `Clone`",
     label = "a concurrent handler runs on a copy of the state",
-    note = "derive `Clone` for `{Self}`, and keep in an `Arc` what is large or shared; a handler that needs no state takes no `self`"
+    note = "derive `Clone` for `{Self}`, and keep large or shared parts in an `Arc`; a handler that needs no state takes no `self`"
 )]
 pub trait Copied: Sized {
     /// A copy of the state.
@@ -153,7 +153,7 @@ pub fn stays_here() -> EncodeError {
 #[diagnostic::on_unimplemented(
     message = "a handler under `#[rcv(try)]` returns a `Result`",
     label = "this is not a `Result`",
-    note = "its `Err` kills the port and its `Ok` is the answer; without `try` whatever is returned is the answer"
+    note = "its `Err` kills the port and its `Ok` is the answer; without `try` the returned value is the answer"
 )]
 pub trait Fallible {
     /// The answer.

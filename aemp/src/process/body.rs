@@ -124,7 +124,7 @@ where
         // A wake-up from now on needs another poll.
         ticket.queued.store(false, Ordering::Release);
         if !has_budget_remaining() {
-            // Whatever the body awaits from tokio would only be pending, and be polled again and again until this
+            // All that the body awaits from tokio would only be pending, and be polled again and again until this
             // task yields.
             ticket.call_later();
             return Ok(());

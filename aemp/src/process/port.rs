@@ -154,7 +154,7 @@ impl Cx<'_> {
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let builder = Node::builder().init("My::door", |cx: &mut Cx<'_>, _: Args| {
-    ///     cx.rcv("knock", |_: &mut Cx<'_>, _: Args| println!("who is there?"));
+    ///     cx.rcv("knock", |_: &mut Cx<'_>, _: Args| println!("there was a knock"));
     ///     cx.rcv_async(|inbox| async move {
     ///         inbox.get("open").await;
     ///         inbox.get("close").await;

@@ -10,7 +10,7 @@ use crate::message::Args;
 /// The trait is sealed: other crates cannot implement it.
 #[diagnostic::on_unimplemented(
     message = "a predicate does not answer with `{Self}`",
-    label = "return a `bool`, or an `Option` of what the receive is to return"
+    label = "return a `bool`, or an `Option` of the value that the receive is to return"
 )]
 pub trait Verdict: sealed::Verdict {
     /// The result of the receive.

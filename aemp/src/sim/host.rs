@@ -43,7 +43,7 @@ impl Host {
         self.hub.connect(self.id, addr).await
     }
 
-    /// Listens on a port, or on a free one. The host is always this one, whatever the address names.
+    /// Listens on a port, or on a free one. The host is always this one; the address may name another.
     pub(crate) fn bind(&self, bind: &Address) -> io::Result<SimListener> {
         self.hub.listen(self.id, bind.port.unwrap_or(0))
     }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use tokio::{runtime::Runtime, time::Instant};
 
 use super::{Chance, Conditions, Crash, HostId, Network, host::Host, hub::Hub};
-use crate::{Node, NodeBuilder, StartError, port::table};
+use crate::{Node, NodeBuilder, SettingError, StartError, port::table};
 use aemp_proto::Time;
 
 /// The time between two calls of the condition of [`Sim::run_until`].
@@ -26,7 +26,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 /// Each node has a host of its own, with the node's name. A node listens on `host:port`, as usual, but the host is
 /// always its own: `.bind("*:4040")` makes the node `a` listen on `a:4040`, and `.seed("a:4040")` finds it.
 ///
-/// # What is the same in every run
+/// # Reproducible runs
 ///
 /// Everything runs on one thread. All randomness of nodes and network comes from the seed: port names, nonces, delays
 /// of retries, latencies, cuts. So two runs with the same seed are the same, as long as the code under test is the same
@@ -140,10 +140,8 @@ impl Sim {
         self.unnamed += 1;
         let name = builder.named().unwrap_or(&unnamed);
         if self.is_running(name) {
-            return Err(StartError::Setting {
-                setting: "nodeid",
-                problem: format!("a node {name:?} is running in this simulation"),
-            });
+            let problem = SettingError::Running(name.into());
+            return Err(StartError::setting("nodeid", problem));
         }
         let host = self.network(|network| {
             let host = network.add_host(name);

@@ -99,13 +99,13 @@ impl Message for ToSender {
 
 /// Logs that another node than that of the other half has sent something.
 #[cold]
-pub(super) fn complain(cx: &Cx<'_>, what: &str) {
+pub(super) fn complain(cx: &Cx<'_>, message: &str) {
     let port = cx.id();
     let from = match cx.origin() {
         Some(Origin::Node(node)) => node.to_string(),
         Some(Origin::Local) | None => "this node".into(),
     };
-    let text = format_args!("{what} was ignored: it came from {from}, which has no part in it");
+    let text = format_args!("{message} was ignored: it came from {from}, which has no part in it");
     cx.node().complain(&port, text);
 }
 

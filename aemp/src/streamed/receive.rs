@@ -220,7 +220,7 @@ enum Next {
 }
 
 impl Arrived {
-    /// Keeps items, or finds what is wrong with them.
+    /// Keeps items, or finds the fault in them.
     fn data(&mut self, packet: KeptPacket, items: u64) -> Result<(), StreamedError> {
         match &self.ending {
             None => {}

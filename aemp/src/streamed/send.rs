@@ -250,7 +250,7 @@ struct Asked {
 #[derive(Default)]
 enum By {
     #[default]
-    Nobody,
+    Unclaimed,
     Consumer(PortId, Credit),
     Gone(Reason),
 }
@@ -267,7 +267,7 @@ impl Outflow {
     fn granted(&self, by: &PortId, items: u64) -> Granted {
         let mut asked = self.0.lock();
         let granted = match &mut asked.by {
-            By::Nobody => {
+            By::Unclaimed => {
                 let mut credit = Credit::default();
                 credit.add(items);
                 asked.by = By::Consumer(by.clone(), credit);
@@ -287,7 +287,7 @@ impl Outflow {
 
     fn cancel(&self, by: Option<&PortId>) {
         let is_consumer = match &self.0.lock().by {
-            By::Nobody => by.is_none(),
+            By::Unclaimed => by.is_none(),
             By::Consumer(consumer, _) => by == Some(consumer),
             By::Gone(_) => false,
         };
@@ -316,18 +316,18 @@ impl Outflow {
     fn credit(&self) -> u64 {
         match &self.0.lock().by {
             By::Consumer(_, credit) => credit.left(),
-            By::Nobody | By::Gone(_) => 0,
+            By::Unclaimed | By::Gone(_) => 0,
         }
     }
 
-    /// Ready with what `find` finds, or if the consumer is gone.
+    /// Ready with the result of `find`, or if the consumer is gone.
     fn poll<R>(
         &self,
         task: &Context<'_>,
         find: impl Fn(&PortId, &Credit) -> Option<R>,
     ) -> Poll<Result<R, Reason>> {
         let find = |asked: &mut Asked| match &asked.by {
-            By::Nobody => None,
+            By::Unclaimed => None,
             By::Consumer(consumer, credit) => find(consumer, credit).map(Ok),
             By::Gone(reason) => Some(Err(reason.clone())),
         };

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_grants_itself_and_then_what_was_taken_in_halves() {
+    fn a_window_grants_itself_and_then_taken_items_in_halves() {
         let mut window = Window::new(4);
         assert_eq!((window.grant(), window.grant()), (Some(4), None));
         window.took_one();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the two sides do, there are never more items on their way than the largest window allowed, and a
+        /// In every order of events, there are never more items on their way than the largest window allowed, and a
         /// sender without credit gets some when the consumer has taken everything.
         #[test]
         fn items_on_their_way_fit_into_the_window(

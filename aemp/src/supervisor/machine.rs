@@ -56,7 +56,7 @@ pub(super) enum Command {
     End(Reason),
 }
 
-/// How an incarnation has ended.
+/// The end of an incarnation.
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
     pub(super) reason: Reason,
@@ -212,7 +212,7 @@ impl Machine {
         self.pump(now);
     }
 
-    /// Does what is due.
+    /// Does everything that is due.
     pub(super) fn timeout(&mut self, now: Duration) {
         while let Some(&(due, key)) = self.timers.first() {
             if due > now {

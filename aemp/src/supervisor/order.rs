@@ -12,9 +12,9 @@ use crate::{Local, Node, Reason, Sent};
 
 /// A message within supervisors. Nothing outside can make one.
 #[doc(hidden)]
-pub struct Order(pub(super) What);
+pub struct Order(pub(super) Event);
 
-pub(super) enum What {
+pub(super) enum Event {
     Begin,
     Tick,
     Made {
@@ -44,12 +44,12 @@ pub(super) enum What {
 }
 
 impl SupervisorRef {
-    pub(super) fn tell(&self, what: What) -> Sent {
-        self.order(Local(Order(what)))
+    pub(super) fn notify(&self, event: Event) -> Sent {
+        self.order(Local(Order(event)))
     }
 
     pub(super) fn begin(&self) {
-        self.tell(What::Begin);
+        self.notify(Event::Begin);
     }
 }
 
@@ -97,7 +97,7 @@ impl Lifeline {
 impl Drop for Lifeline {
     fn drop(&mut self) {
         let (key, run) = (self.key, self.run);
-        self.parent.tell(What::Gone { key, run });
+        self.parent.notify(Event::Gone { key, run });
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use super::{
     Alarm, Child, ChildError, ChildInfo, Incarnation, SHUTDOWN, Strategy,
     machine::{Command, Key, Machine, Run},
-    order::{Born, Lifeline, Order, What},
+    order::{Born, Event, Lifeline, Order},
     spec::Make,
 };
 use crate::{Cx, Local, Node, Reason, Reply, exec::spans, guard, lock::Lock, port};
@@ -179,7 +179,7 @@ impl Supervisor {
         cx.node().scheduler().past().restarted(restarts);
         spans::restarted(cx.port(), restarts);
         if let Some(me) = cx.me::<SupervisorRef>() {
-            let tick = move || drop(me.tell(What::Tick));
+            let tick = move || drop(me.notify(Event::Tick));
             self.alarm.set(cx, self.machine.deadline(), tick);
         }
     }
@@ -408,12 +408,12 @@ impl Supervisor {
     fn order(&mut self, cx: &mut Cx<'_>, order: Local<Order>) {
         let now = self.now();
         match order.0.0 {
-            What::Begin => self.machine.begin(now),
-            What::Tick => {
+            Event::Begin => self.machine.begin(now),
+            Event::Tick => {
                 self.alarm.rang();
                 self.machine.timeout(now);
             }
-            What::Made { key, run, made } => {
+            Event::Made { key, run, made } => {
                 let making = self.members.get(&key).map(|member| &member.life);
                 let expected = matches!(making, Some(Life::Making { run: at, .. }) if *at == run);
                 // An incarnation that is no longer expected is killed when it is dropped.
@@ -421,12 +421,12 @@ impl Supervisor {
                     self.made(cx, key, run, made.map(Born::keep));
                 }
             }
-            What::Served { key, run } => self.served(key, run),
-            What::Died { key, run, reason } => self.died(key, run, reason),
-            What::Gone { key, run } => self.gone(key, run),
-            What::Arrived { key, run } => self.machine.arrived(now, key, run),
-            What::Shutdown => return self.end(cx),
-            What::Hold(lifeline) => self.tree.0.lock().push(lifeline),
+            Event::Served { key, run } => self.served(key, run),
+            Event::Died { key, run, reason } => self.died(key, run, reason),
+            Event::Gone { key, run } => self.gone(key, run),
+            Event::Arrived { key, run } => self.machine.arrived(now, key, run),
+            Event::Shutdown => return self.end(cx),
+            Event::Hold(lifeline) => self.tree.0.lock().push(lifeline),
         }
         self.act(cx);
     }
@@ -441,7 +441,7 @@ impl Supervisor {
 }
 
 impl Drop for Supervisor {
-    /// Kills what is left of the children, the last first.
+    /// Kills the remaining children, the last first.
     fn drop(&mut self) {
         if self.node.life().has_vanished() {
             return;

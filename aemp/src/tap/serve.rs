@@ -71,11 +71,11 @@ fn open(node: &Node, request: Request) -> Result<(), String> {
     if node.net().is_none() {
         return Err("the node has no network".into());
     }
-    let what = filter.port.clone();
+    let tapped = filter.port.clone();
     let id = node.taps().add(&to, filter)?;
-    let what = what.as_deref().unwrap_or("all ports");
-    let text = format!("{to} taps the messages of {what}");
-    node.say(Remark::new(Level::Info, text).of(to.to_string()));
+    let tapped = tapped.as_deref().unwrap_or("all ports");
+    let text = format!("{to} taps the messages of {tapped}");
+    node.remark(Remark::new(Level::Info, text).of(to.to_string()));
     node.relay(&to, args!["open"]);
     let packets = Packets {
         node: node.downgrade(),

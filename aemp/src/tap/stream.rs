@@ -30,7 +30,7 @@ impl Node {
     /// Taps a port of any node of this project, or a whole node (the ID of its node port, `PortId::from(node)`): a copy of
     /// its packets arrives at the returned [`Tap`], those with this tag only if one is given. [`tap`](crate::tap) describes
     /// the packets that a tap sees, the permission to open one, and the limits.
-    pub fn tap(&self, what: &PortId, tag: Option<&str>) -> Tap {
+    pub fn tap(&self, tapped: &PortId, tag: Option<&str>) -> Tap {
         let events = Arc::new(Events::new(WAITING));
         let taken = Arc::clone(&events);
         let port = self.untyped(move |_: &mut Cx<'_>, message: Args| {
@@ -40,11 +40,11 @@ impl Node {
         });
         let port = port.id();
         self.taps().read_at(port.name(), true);
-        let args = args![0, port.as_str(), what.name(), tag.unwrap_or_default()];
+        let args = args![0, port.as_str(), tapped.name(), tag.unwrap_or_default()];
         let lost = Arc::clone(&events);
-        let told = PortId::from(what.node_id());
+        let told = PortId::from(tapped.node_id());
         let monitor = self.mon(&told, move |reason| lost.end(reason.clone()));
-        let sent = self.snd_to_func(what.node(), TAP, args);
+        let sent = self.snd_to_func(tapped.node(), TAP, args);
         if let Err(error) = sent.check() {
             events.end(Reason::die(error));
         }

@@ -1,4 +1,4 @@
-//! A port that stands in for an actor and hears what it is sent.
+//! A port that stands in for an actor and records its messages.
 //!
 //! The port passes its messages to a channel, and the test takes them from there. So a message is looked at in the test,
 //! with the place of the expectation in the text of a failure. Alternative: a process with a mailbox; but its messages
@@ -19,7 +19,7 @@ use crate::{
 /// The time for which expectations wait, unless [`Probe::within`] sets another.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A port for tests, which hears what it is sent. The test takes its messages one by one, and answers calls.
+/// A port for tests, which records its messages. The test takes its messages one by one, and answers calls.
 ///
 /// A probe of the messages of another port stands in for that port. An [untyped](Probe::untyped) one takes any messages.
 ///
@@ -70,7 +70,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// [time](Self::within) (five seconds) panics, with its place and the message that came instead. Dropping the probe ends
 /// its port normally.
 ///
-/// *Limits.* A message that nobody expects stays in the probe, whose memory has no limit.
+/// *Limits.* A message that is not expected stays in the probe, whose memory has no limit.
 #[doc(alias = "TestProbe")]
 pub struct Probe<M: Message> {
     node: Node,
@@ -87,7 +87,7 @@ impl<M: Message> Port for Ear<M> {
     type Ref = Handle<M>;
 
     fn handle(&mut self, _: &mut Cx<'_>, message: M) -> Result<(), Reason> {
-        // Without a test there is nobody to tell.
+        // Without a test there is no receiver.
         let _ = self.0.send(message);
         Ok(())
     }
@@ -209,8 +209,8 @@ impl Probe<UntypedMsg> {
     /// test::run(async |node| {
     ///     let mut probe = Probe::untyped(&node);
     ///     snd!(node, probe.id(), "sold", "apple", 5);
-    ///     let (what, n): (String, u32) = probe.expect_tag("sold").await;
-    ///     assert_eq!((&*what, n), ("apple", 5));
+    ///     let (article, n): (String, u32) = probe.expect_tag("sold").await;
+    ///     assert_eq!((&*article, n), ("apple", 5));
     ///     node.empty_port().monitor_send(&probe.id(), msg!["lost", 7]).detach();
     /// });
     /// ```

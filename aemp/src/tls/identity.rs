@@ -8,11 +8,11 @@ use rustls_pki_types::{
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    der::Certificate,
+    der::{Certificate, Untimely},
     names::Names,
     provider::{KEYS, sign},
 };
-use crate::config::Cert;
+use crate::{CertError, config::Cert};
 
 /// The certificate and key by which peers know a node.
 pub(super) struct Identity {
@@ -25,24 +25,22 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Finds the key, anywhere in the text, and its certificate.
-    pub(super) fn read(cert: &Cert, now: UnixTime) -> Result<Self, String> {
+    pub(super) fn read(cert: &Cert, now: UnixTime) -> Result<Self, CertError> {
         let sections = Sections::read(cert)?;
         let key = signing_key(&sections.keys, cert)?;
         let certificates = sections.certificates;
         if certificates.is_empty() {
-            return Err("there is no certificate in it".into());
+            return Err(CertError::NoCertificate);
         }
         let fits = |one: &CertificateDer<'static>| {
             let one = CertifiedKey::new(vec![one.clone()], key.clone());
             one.keys_match().is_ok()
         };
-        let own = certificates.iter().position(fits).ok_or_else(|| {
-            format!(
-                "the private key belongs to none of its certificates ({})",
-                subjects(&certificates)
-            )
+        let own = certificates.iter().position(fits);
+        let own = own.ok_or_else(|| CertError::ForeignKey {
+            subjects: subjects(&certificates),
         })?;
-        check(&certificates[own], now)?;
+        check(&certificates, own, now)?;
         let mut chain = certificates.clone();
         chain[..=own].rotate_right(1);
         let names = Names::of(&chain[0]);
@@ -56,16 +54,25 @@ impl Identity {
 }
 
 /// Checks that peers could accept the certificate.
-fn check(own: &CertificateDer<'_>, now: UnixTime) -> Result<(), String> {
-    let parsed = Certificate::parse(own).ok_or("its certificate cannot be read")?;
-    let subject = &parsed.subject;
-    parsed
-        .check_dates(now)
-        .map_err(|problem| format!("its certificate for {subject} {problem}"))
+fn check(certificates: &[CertificateDer<'_>], own: usize, now: UnixTime) -> Result<(), CertError> {
+    let parsed = Certificate::parse(&certificates[own]).ok_or(CertError::Unreadable(own + 1))?;
+    parsed.check_dates(now).map_err(|problem| {
+        let subject = parsed.subject;
+        match problem {
+            Untimely::Early(date) => CertError::NotYetValid {
+                subject,
+                date: date.to_string(),
+            },
+            Untimely::Late(date) => CertError::Expired {
+                subject,
+                date: date.to_string(),
+            },
+        }
+    })
 }
 
-fn subjects(certificates: &[CertificateDer<'_>]) -> String {
-    let subjects = certificates
+fn subjects(certificates: &[CertificateDer<'_>]) -> Vec<String> {
+    certificates
         .iter()
         .map(|one| match Certificate::parse(one) {
             Some(parsed) if parsed.version != 3 => {
@@ -76,27 +83,26 @@ fn subjects(certificates: &[CertificateDer<'_>]) -> String {
             }
             Some(parsed) => parsed.subject,
             None => "one that cannot be read".into(),
-        });
-    subjects.collect::<Vec<_>>().join("; ")
+        })
+        .collect()
 }
 
 fn signing_key(
     keys: &[(SectionKind, Zeroizing<Vec<u8>>)],
     cert: &Cert,
-) -> Result<std::sync::Arc<dyn rustls::sign::SigningKey>, String> {
+) -> Result<std::sync::Arc<dyn rustls::sign::SigningKey>, CertError> {
     let [(kind, der)] = keys else {
         let encrypted = cert.pem().contains("ENCRYPTED");
         return Err(match keys.len() {
-            0 if encrypted => "its private key is encrypted, which cannot be used".into(),
-            0 => "there is no private key in it".into(),
-            n => format!("there are {n} private keys in it instead of one"),
+            0 if encrypted => CertError::EncryptedKey,
+            0 => CertError::NoKey,
+            number => CertError::SeveralKeys(number),
         });
     };
-    let mut der =
-        PrivateKeyDer::from_pem(*kind, der.to_vec()).ok_or("there is no private key in it")?;
+    let mut der = PrivateKeyDer::from_pem(*kind, der.to_vec()).ok_or(CertError::NoKey)?;
     let key = sign::any_supported_type(&der);
     der.zeroize();
-    key.map_err(|_| format!("its private key cannot be used: it must be {KEYS}"))
+    key.map_err(|_| CertError::UnusableKey { usable: KEYS })
 }
 
 /// The sections of a PEM text.
@@ -106,14 +112,14 @@ pub(super) struct Sections {
 }
 
 impl Sections {
-    pub(super) fn read(cert: &Cert) -> Result<Self, String> {
+    pub(super) fn read(cert: &Cert) -> Result<Self, CertError> {
         if cert.pem().starts_with('\u{feff}') {
-            return Err("it begins with a byte order mark (U+FEFF): save it without one".into());
+            return Err(CertError::ByteOrderMark);
         }
         let (mut certificates, mut keys) = (Vec::new(), Vec::new());
         for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(cert.pem().as_bytes()) {
             // The error is not shown, because it may contain part of the key.
-            let (kind, der) = section.map_err(|_| "it is not well-formed PEM text")?;
+            let (kind, der) = section.map_err(|_| CertError::Syntax)?;
             match kind {
                 SectionKind::Certificate => certificates.push(der.into()),
                 SectionKind::RsaPrivateKey

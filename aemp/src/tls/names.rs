@@ -56,7 +56,7 @@ impl Names {
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [] => f.write_str("nobody"),
+            [] => f.write_str("no node"),
             names => {
                 let shown = names.iter().take(5).map(|name| {
                     let name: String = name.chars().take(255).collect();
@@ -159,6 +159,6 @@ mod tests {
         for broken in ["aemp:%", "aemp:%2", "aemp:%zz", "aemp:%ff", "aem", ""] {
             assert_eq!(node_of(broken), None, "{broken}");
         }
-        assert_eq!(Names(Vec::new()).to_string(), "nobody");
+        assert_eq!(Names(Vec::new()).to_string(), "no node");
     }
 }

@@ -1,6 +1,8 @@
 //! The library of cryptography, by feature.
 //!
-//! It is handed to each configuration, so that the default of the process, which belongs to the program, means nothing here.
+//! ring is the default, as it needs neither C++ nor cmake; AWS-LC adds X25519MLKEM768 (feature `aws-lc-rs`). No other module
+//! names a library. It is handed to each configuration, and never installed for the process: that default belongs to the
+//! program, and means nothing here.
 
 #[cfg(feature = "aws-lc-rs")]
 use rustls::crypto::aws_lc_rs as library;

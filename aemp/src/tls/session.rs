@@ -10,7 +10,8 @@
 //! they cost more. A buffered connection copies arriving ciphertext into a buffer of its own, 4 KiB at a time, then the
 //! plaintext of each record into a vector of its own, and from there to the caller. It encrypts each record into a
 //! vector of its own, which is copied into the buffer of the socket. For each record, that is two copies more when it
-//! is read, one when it is written, and an allocation in both directions.
+//! is read, one when it is written, and an allocation in both directions. tokio-rustls is built on them, and its streams do
+//! not fit a link, which reads and writes when its socket is ready.
 
 mod error;
 mod outgoing;
@@ -130,7 +131,7 @@ impl Session {
         self.ended
     }
 
-    /// The ciphertext to send. Report what was sent with [`sent`](Self::sent).
+    /// The ciphertext to send. Report the sent bytes with [`sent`](Self::sent).
     pub(crate) fn to_send(&self) -> &[u8] {
         &self.outgoing[self.sent..self.filled]
     }

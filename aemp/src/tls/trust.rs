@@ -16,7 +16,7 @@ use super::{
     der::{Certificate, Untimely},
     identity::Sections,
 };
-use crate::config::Cert;
+use crate::{CertError, config::Cert};
 
 /// The certificates that are trusted, themselves and as issuers.
 #[derive(Debug)]
@@ -56,17 +56,17 @@ impl Refusal {
 
 impl Trust {
     /// Reads the certificates of a PEM text.
-    pub(super) fn read(ca: &Cert) -> Result<Self, String> {
+    pub(super) fn read(ca: &Cert) -> Result<Self, CertError> {
         let sections = Sections::read(ca)?;
         if sections.certificates.is_empty() {
-            return Err("there is no certificate in it".into());
+            return Err(CertError::NoCertificate);
         }
         Self::of(sections.certificates)
     }
 
-    pub(super) fn of(certificates: Vec<CertificateDer<'static>>) -> Result<Self, String> {
+    pub(super) fn of(certificates: Vec<CertificateDer<'static>>) -> Result<Self, CertError> {
         let trusted = certificates.into_iter().enumerate().map(|(i, der)| {
-            let broken = || format!("its certificate {} cannot be read", i + 1);
+            let broken = || CertError::Unreadable(i + 1);
             let parsed = Certificate::parse(&der).ok_or_else(broken)?;
             let anchor = anchor_from_trusted_cert(&der).map_err(|_| broken())?;
             let anchor = anchor.to_owned();
@@ -76,7 +76,7 @@ impl Trust {
                 anchor,
             })
         });
-        trusted.collect::<Result<_, String>>().map(Self)
+        trusted.collect::<Result<_, CertError>>().map(Self)
     }
 
     /// Checks a peer's certificate.
@@ -156,7 +156,7 @@ impl Trust {
             .iter()
             .filter(|trusted| trusted.parsed.subject == *issuer);
         let unfit = issuers.find_map(|trusted| trusted.no_issuer(now));
-        let (error, what) = match error {
+        let (error, text) = match error {
             Error::UnknownIssuer => (
                 CertificateError::UnknownIssuer,
                 match unfit {
@@ -187,7 +187,7 @@ impl Trust {
         };
         Refusal::new(
             error,
-            format!("the peer's certificate for {subject} {what}"),
+            format!("the peer's certificate for {subject} {text}"),
         )
     }
 }

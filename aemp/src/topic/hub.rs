@@ -1,4 +1,4 @@
-//! The task of a topic at one node: it takes what the node's users publish and what arrives from other nodes, in order,
+//! The task of a topic at one node: it takes the messages of the node's users and of other nodes, in order,
 //! and tells the subscribers.
 //!
 //! It is a task and not a port, because every peer may kill a port. Its ports (an inlet, a port for answers) hold
@@ -215,7 +215,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
                     publishing.change(event, own.as_ref(), &self.tell);
                 }
             }
-            Work::News(news) => self.hear(news).await,
+            Work::News(news) => self.receive(news).await,
             Work::Idle => return self.close(),
             Work::Family(None) | Work::NodeEnded => return Turn::Ends,
         }
@@ -280,7 +280,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
             is_retained,
             place,
         } = publication;
-        self.tell(&Item::Message(message.clone())).await;
+        self.deliver(&Item::Message(message.clone())).await;
         let stamp = is_retained.then(|| self.sources.stamp());
         if let Some(stamp) = stamp {
             self.sources.retain_own(stamp, message.clone());
@@ -301,7 +301,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
         guard::discard(place);
     }
 
-    async fn tell(&mut self, item: &Item<T>) {
+    async fn deliver(&mut self, item: &Item<T>) {
         let mut over = Vec::new();
         for (told, (id, mailbox)) in self.subscribers.iter().enumerate() {
             if !mailbox.push(item.clone()) {
@@ -321,7 +321,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
 
     async fn tell_gap(&mut self, gap: Gap) {
         if gap.messages != Some(0) {
-            self.tell(&Item::Gap(Box::new(gap))).await;
+            self.deliver(&Item::Gap(Box::new(gap))).await;
         }
     }
 
@@ -368,7 +368,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
                     self.sources
                         .retain(&from, &instance, stamp, message.clone());
                 }
-                self.tell(&Item::Message(message)).await;
+                self.deliver(&Item::Message(message)).await;
             }
             Said::Bye { instance, next } => {
                 let missed = self.sources.ended(&from, &instance, next);
@@ -403,7 +403,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
         let greeted = self.sources.greeted(from, instance, next, retained);
         self.tell_gap(Gap::of(from, Some(greeted.missed))).await;
         if let Some(message) = greeted.retained {
-            self.tell(&Item::Retained(message)).await;
+            self.deliver(&Item::Retained(message)).await;
         }
         if let Some(receiving) = &self.receiving {
             self.node.relay(answer, wire::welcome(&receiving.inlet()));
@@ -429,7 +429,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Hub<T> {
         None
     }
 
-    async fn hear(&mut self, news: News) {
+    async fn receive(&mut self, news: News) {
         match news {
             News::NodeLost(node, number) => {
                 let receiving = self.receiving.as_mut();

@@ -66,7 +66,7 @@ impl<T> Mailbox<T> {
         !is_over
     }
 
-    /// Nothing more comes. The reader gets what waits.
+    /// Nothing more comes. The reader gets the waiting messages.
     pub(super) fn end(&self) {
         let mut waiting = self.waiting.lock();
         let before = std::mem::replace(&mut waiting.phase, Phase::Ended);

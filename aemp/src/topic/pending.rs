@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_ends_keeps_what_it_has_and_tells_the_rest() {
+    fn a_query_that_ends_keeps_its_part_and_reports_the_rest() {
         let mut pending = Pending::new(Full::Ends, 2);
         pending.push(None, 1);
         pending.push(None, 2);

@@ -33,8 +33,8 @@ const MARKED: Duration = Duration::from_secs(2);
 /// let node = Node::local()?;
 /// let room = node.presence::<String>("room:42")?;
 /// let mut watch = room.watch();
-/// let PresenceEvent::Here(nobody) = watch.next().await.ok_or("ended")? else { unreachable!("it comes first") };
-/// assert!(nobody.is_empty());
+/// let PresenceEvent::Here(none) = watch.next().await.ok_or("ended")? else { unreachable!("it comes first") };
+/// assert!(none.is_empty());
 /// let port = node.empty_port();
 /// let membership = room.join(&port.id(), &"ann".to_string())?;
 /// assert_eq!(watch.next().await, Some(PresenceEvent::Joined(port.id(), "ann".into())));
@@ -82,7 +82,7 @@ enum State {
 }
 
 impl Node {
-    /// The members of a topic: those who are present, with metadata. It needs no topic of the same name.
+    /// The members of a topic that are present, with metadata. It needs no topic of the same name.
     ///
     /// # Errors
     ///
@@ -126,13 +126,13 @@ impl<M: Serialize> Presence<M> {
 }
 
 impl<M: DeserializeOwned> Presence<M> {
-    /// Watches the members: those who are present, and then who joins and leaves.
+    /// Watches the members: those that are present, and then each that joins or leaves.
     #[must_use]
     pub fn watch(&self) -> PresenceWatch<M> {
         PresenceWatch::new(&self.node, Watch::new(&self.node, &self.family))
     }
 
-    /// The members who are present now, with their metadata. A program that needs them often keeps a
+    /// The members that are present now, with their metadata. A program that needs them often keeps a
     /// [`watch`](Self::watch).
     ///
     /// # Errors

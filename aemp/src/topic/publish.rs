@@ -60,7 +60,7 @@ impl Drop for Answering {
 
 /// The inlets, as far as this node knows.
 enum Receivers {
-    /// The contents of the family have not arrived. The messages of this time wait, and those who ask for the nodes.
+    /// The contents of the family have not arrived. The messages of this time wait, and so do questions for the nodes.
     Unknown {
         early: Queue<Arc<Packet>>,
         asking: Vec<oneshot::Sender<Vec<NodeId>>>,

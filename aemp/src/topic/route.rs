@@ -1,7 +1,7 @@
 //! The way from a publishing node to one inlet: a bounded queue, and a task that greets the inlet and sends.
 //!
 //! The task monitors the inlet. It sends nothing but its greeting before the inlet has answered, so an entry under the
-//! ID of a foreign port floods nobody. When the inlet dies or its node is lost, the task waits and greets again, for as
+//! ID of a foreign port floods no port. When the inlet dies or its node is lost, the task waits and greets again, for as
 //! long as the entry is there; an inlet without an entry is sent to for as long as it lives. So neither an entry that
 //! vanishes for a moment nor a lost connection makes a silent hole: the greeting has the number of the next message.
 

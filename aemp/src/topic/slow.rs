@@ -7,8 +7,8 @@ use super::pending::Full;
 /// The function that names the key of a message.
 pub(super) type Key<T> = dyn Fn(&T) -> String + Send + Sync;
 
-/// The policy for a subscriber that is slower than its topic: the number of events that wait for it at most, and what
-/// happens when there are more.
+/// The policy for a subscriber that is slower than its topic: the number of events that wait for it at most, and the treatment
+/// of further ones.
 ///
 /// ```
 /// use aemp::topic::Slow;

@@ -17,7 +17,7 @@ use crate::{
     guard::{self, Held},
 };
 
-/// The number of messages that are handed to a port before it is asked whether it has handled them.
+/// The number of messages that are handed to a port before the next question for its progress.
 const WINDOW: usize = 64;
 
 /// A stream of a topic's events, made by [`Topic::subscribe`](super::Topic::subscribe). Dropping it ends the

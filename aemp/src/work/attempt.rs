@@ -1,4 +1,4 @@
-//! Attempts: what the function of a worker gets, and how its outcome is told.
+//! Attempts: the arguments of a worker's function, and the report of its outcome.
 
 use std::{fmt, pin::Pin, sync::Arc};
 

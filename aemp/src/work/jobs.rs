@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     JobError, JobId, Source,
-    submitter::{Submitter, SubmitterRef, What},
+    submitter::{Command, Submitter, SubmitterRef},
     ticket::{Stage, Stub, Ticket},
     wire::Payload,
 };
@@ -57,7 +57,7 @@ struct Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.port.tell(What::Close);
+        self.port.notify(Command::Close);
     }
 }
 
@@ -131,7 +131,7 @@ struct Withdraw<'a>(Option<&'a SubmitterRef>, u64);
 impl Drop for Withdraw<'_> {
     fn drop(&mut self) {
         if let Some(port) = self.0 {
-            port.tell(What::Withdraw(self.1));
+            port.notify(Command::Withdraw(self.1));
         }
     }
 }
@@ -145,7 +145,7 @@ impl<R: 'static> IntoFuture for Submit<R> {
             let (shared, job) = (self.shared, self.job?);
             let number = shared.next.fetch_add(1, Ordering::Relaxed);
             let ticket = Arc::<Ticket>::default();
-            shared.port.tell(What::Hold {
+            shared.port.notify(Command::Hold {
                 number,
                 job,
                 key: self.key,
@@ -193,7 +193,7 @@ impl<R> Submitted<R> {
     /// Cancels the job. One that waits is not begun; the function of one that runs is dropped at its next wait. The result
     /// is [`JobError::Cancelled`] when no attempt of it runs any more, or the result if that was earlier.
     pub fn cancel(&self) {
-        self.port.tell(What::Withdraw(self.id.number));
+        self.port.notify(Command::Withdraw(self.id.number));
     }
 
     /// The reports of the job's progress, from the last one on. They must all have the type `P`.

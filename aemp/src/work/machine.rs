@@ -192,7 +192,7 @@ impl Machine {
             None
         };
         if let Some(refusal) = refusal {
-            return self.tell(Command::Ended(from, number, End::Refused(refusal)));
+            return self.emit(Command::Ended(from, number, End::Refused(refusal)));
         }
         if self.policy.when_full == WhenFull::DropOldest {
             self.make_room(new.weight);
@@ -227,7 +227,7 @@ impl Machine {
             }
         }
         if accepted {
-            self.tell(Command::Accepted(from, number));
+            self.emit(Command::Accepted(from, number));
         }
     }
 
@@ -282,7 +282,7 @@ impl Machine {
     /// A worker takes no more attempts. `Command::Left` comes when it has none.
     pub(super) fn leave(&mut self, worker: Member) {
         if self.workers.leave(worker) {
-            self.tell(Command::Left(worker));
+            self.emit(Command::Left(worker));
         }
     }
 
@@ -298,7 +298,7 @@ impl Machine {
     /// An attempt has ended.
     pub(super) fn ended(&mut self, now: Duration, run: Run, outcome: Outcome) {
         if let Some(left) = self.workers.ended(run) {
-            self.tell(Command::Left(left));
+            self.emit(Command::Left(left));
         }
         self.end_run(now, run, outcome);
         self.pump(now);
@@ -364,7 +364,7 @@ impl Machine {
         if let Some(job) = job
             && let Some(owner) = job.owner
         {
-            self.tell(Command::Progress(owner, job.id.number, value));
+            self.emit(Command::Progress(owner, job.id.number, value));
         }
     }
 
@@ -379,7 +379,7 @@ impl Machine {
         self.pump(now);
     }
 
-    /// Does what is due.
+    /// Does everything that is due.
     pub(super) fn timeout(&mut self, now: Duration) {
         while let Some(&(due, key)) = self.timers.first() {
             if due > now {
@@ -414,12 +414,12 @@ impl Machine {
                 self.timers.remove(&(until, key));
             }
             if let Some(worker) = self.workers.of(run) {
-                self.tell(Command::Cancel(worker, run));
+                self.emit(Command::Cancel(worker, run));
             }
         }
     }
 
-    fn tell(&mut self, command: Command) {
+    fn emit(&mut self, command: Command) {
         self.commands.push(command);
     }
 
@@ -464,7 +464,7 @@ impl Machine {
                 submitter.lobby.remove(&key);
             }
             let number = job.id.number;
-            self.tell(Command::Accepted(owner, number));
+            self.emit(Command::Accepted(owner, number));
         }
     }
 
@@ -473,7 +473,7 @@ impl Machine {
         if let Some(job) = self.jobs.get(&key) {
             let letter = job.letter(&end);
             self.counted.dead += 1;
-            self.tell(Command::Dead(letter));
+            self.emit(Command::Dead(letter));
         }
         self.forget(key, end);
     }
@@ -503,7 +503,7 @@ impl Machine {
                 submitter.jobs.remove(&key);
                 submitter.lobby.remove(&key);
             }
-            self.tell(Command::Ended(owner, job.id.number, end));
+            self.emit(Command::Ended(owner, job.id.number, end));
         }
     }
 
@@ -520,7 +520,7 @@ impl Machine {
         }
     }
 
-    /// Accepts what fits, and gives the workers what they have room for.
+    /// Accepts the jobs that fit, and gives the workers as many as they have room for.
     fn pump(&mut self, now: Duration) {
         loop {
             while let Some(&first) = self.lobby.first() {
@@ -542,7 +542,7 @@ impl Machine {
         }
         if self.state == State::Draining && self.jobs.is_empty() {
             self.state = State::Drained;
-            self.tell(Command::Drained);
+            self.emit(Command::Drained);
         }
     }
 
@@ -566,6 +566,6 @@ impl Machine {
         if assignment.attempt > 1 {
             self.counted.repeated += 1;
         }
-        self.tell(Command::Attempt(worker, run, assignment));
+        self.emit(Command::Attempt(worker, run, assignment));
     }
 }

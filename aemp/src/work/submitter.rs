@@ -53,9 +53,9 @@ enum At {
 
 /// A message of a submitter to itself, or from its handles. It cannot leave the process.
 #[doc(hidden)]
-pub struct Order(What);
+pub struct Order(Command);
 
-pub(super) enum What {
+pub(super) enum Command {
     Hold {
         number: u64,
         job: Payload,
@@ -83,11 +83,11 @@ impl Submitter {
             watch: None,
         });
         match &source.0 {
-            Kind::One(port) => drop(submitter.tell(What::Listed(vec![port.clone()]))),
+            Kind::One(port) => drop(submitter.notify(Command::Listed(vec![port.clone()]))),
             Kind::Family(family) => {
                 let me = submitter.clone();
                 let watch = node.db_mon(family, move |change| {
-                    me.tell(What::Listed(in_order(change)));
+                    me.notify(Command::Listed(in_order(change)));
                 });
                 match watch {
                     Ok(watch) => drop(submitter.watched(Local(watch))),
@@ -101,7 +101,7 @@ impl Submitter {
         Ok(submitter)
     }
 
-    /// Submits what may be submitted.
+    /// Submits the jobs that may be submitted.
     fn pump(&mut self, cx: &Cx<'_>) {
         while self.sent < WINDOW
             && let Some(&number) = self.here.first()
@@ -121,7 +121,7 @@ impl Submitter {
             held.at = At::Sent(port.clone());
             self.sent += 1;
             let (lost, from) = (port.clone(), me.clone());
-            let lost = move |number, reason| drop(me.tell(What::Lost(lost, number, reason)));
+            let lost = move |number, reason| drop(me.notify(Command::Lost(lost, number, reason)));
             let session = self.dispatchers.open(&self.node, &port, lost);
             match session.dispatcher.submit(from, submission).check() {
                 Ok(()) => {}
@@ -212,7 +212,7 @@ impl Submitter {
         }
         if reason.is_loss() {
             let me = cx.handle_of(self);
-            cx.after(RETRY, move |_| drop(me.tell(What::Retry)));
+            cx.after(RETRY, move |_| drop(me.notify(Command::Retry)));
         } else if self.watch.is_none() {
             self.orphaned = Some(reason);
         }
@@ -263,7 +263,7 @@ impl Submitter {
     #[rcv("aemp order")]
     fn order(&mut self, cx: &mut Cx<'_>, order: Local<Order>) {
         match order.0.0 {
-            What::Hold {
+            Command::Hold {
                 number,
                 job,
                 key,
@@ -280,11 +280,11 @@ impl Submitter {
                 self.held.insert(number, held);
                 self.here.insert(number);
             }
-            What::Withdraw(number) => self.withdraw(cx, number),
-            What::Listed(listed) => self.dispatchers.list(listed),
-            What::Lost(port, session, reason) => self.lost(cx, &port, session, reason),
-            What::Retry => self.dispatchers.retry(),
-            What::Close => self.closing = true,
+            Command::Withdraw(number) => self.withdraw(cx, number),
+            Command::Listed(listed) => self.dispatchers.list(listed),
+            Command::Lost(port, session, reason) => self.lost(cx, &port, session, reason),
+            Command::Retry => self.dispatchers.retry(),
+            Command::Close => self.closing = true,
         }
         self.pump(cx);
         self.close(cx);
@@ -300,8 +300,8 @@ impl Submitter {
 }
 
 impl SubmitterRef {
-    pub(super) fn tell(&self, what: What) -> crate::Sent {
-        self.order(Local(Order(what)))
+    pub(super) fn notify(&self, command: Command) -> crate::Sent {
+        self.order(Local(Order(command)))
     }
 }
 

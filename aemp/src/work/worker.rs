@@ -142,11 +142,11 @@ impl WorkerBuilder {
             watch: None,
         });
         match self.source.0 {
-            Kind::One(port) => drop(worker.tell(News::Listed(vec![port]))),
+            Kind::One(port) => drop(worker.notify(News::Listed(vec![port]))),
             Kind::Family(family) => {
                 let me = worker.clone();
                 let watch = node.db_mon(&family, move |change| {
-                    me.tell(News::Listed(in_order(change)));
+                    me.notify(News::Listed(in_order(change)));
                 });
                 match watch {
                     Ok(watch) => drop(worker.watched(Local(watch))),
@@ -176,13 +176,13 @@ impl Worker {
             .collect();
         for port in new {
             let (tell, of) = (me.clone(), port.clone());
-            let lost = move |number, reason| drop(tell.tell(News::Lost(of, number, reason)));
+            let lost = move |number, reason| drop(tell.notify(News::Lost(of, number, reason)));
             let session = self.dispatchers.open(&self.node, &port, lost);
             session.dispatcher.offer(me.clone(), self.at_once);
         }
     }
 
-    /// Runs what it has room for.
+    /// Runs as many jobs as it has room for.
     fn pump(&mut self, cx: &mut Cx<'_>) {
         while self.running.len() < self.at_once as usize
             && let Some((session, task)) = self.queue.pop_front()
@@ -201,7 +201,7 @@ impl Worker {
                     _ = cancelled => Outcome::Stopped,
                     outcome = work => outcome,
                 };
-                me.tell(News::Ended(port, run, outcome));
+                me.notify(News::Ended(port, run, outcome));
             });
         }
         if self.running.is_empty()
@@ -238,7 +238,7 @@ impl Worker {
         }
         if reason.is_loss() {
             let me = cx.handle_of(self);
-            cx.after(RETRY, move |_| drop(me.tell(News::Retry)));
+            cx.after(RETRY, move |_| drop(me.notify(News::Retry)));
         }
     }
 }
@@ -268,7 +268,7 @@ impl Worker {
                 // A dispatcher that is lost sends nothing more either.
                 let _ = dispatcher.leave(id.clone()).await;
             }
-            me.tell(News::Left);
+            me.notify(News::Left);
         });
     }
 
@@ -345,7 +345,7 @@ impl Worker {
 }
 
 impl WorkerRef {
-    fn tell(&self, news: News) -> crate::Sent {
+    fn notify(&self, news: News) -> crate::Sent {
         self.news(Local(news))
     }
 }

@@ -6,30 +6,14 @@ mod ractor;
 mod tokio_mpsc;
 
 use crate::report::Role;
-use crate::waiting::framework::Framework;
-use crate::waiting::workloads::{self, Workload};
+use crate::schedule::Contender;
+use crate::waiting::workloads::{Workload, measure};
 
-/// A framework with its type erased.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Contender {
-    pub(crate) name: &'static str,
-    pub(crate) role: Role,
-    pub(crate) measure: fn(Workload) -> f64,
-}
+type Measure = fn(Workload) -> f64;
 
-pub(crate) const CONTENDERS: &[Contender] = &[
-    Contender::new::<aemp::Aemp>("aemp", Role::Subject),
-    Contender::new::<tokio_mpsc::Bare>("tokio-mpsc", Role::Baseline),
-    Contender::new::<ractor::Ractor>("ractor", Role::Peer),
-    Contender::new::<kameo::Kameo>("kameo", Role::Peer),
+pub(crate) const CONTENDERS: &[Contender<Measure>] = &[
+    Contender::new("aemp", Role::Subject, measure::<aemp::Aemp>),
+    Contender::new("tokio-mpsc", Role::Baseline, measure::<tokio_mpsc::Bare>),
+    Contender::new("ractor", Role::Peer, measure::<ractor::Ractor>),
+    Contender::new("kameo", Role::Peer, measure::<kameo::Kameo>),
 ];
-
-impl Contender {
-    const fn new<F: Framework>(name: &'static str, role: Role) -> Self {
-        Self {
-            name,
-            role,
-            measure: workloads::measure::<F>,
-        }
-    }
-}

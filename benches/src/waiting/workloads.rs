@@ -6,13 +6,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::report::{self, Unit};
 use crate::runtime;
+use crate::schedule;
 use crate::waiting::framework::{Framework, State, Wait, Waiter};
 
 /// A row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Workload {
-    pub(crate) name: &'static str,
-    pub(crate) title: &'static str,
+    name: &'static str,
+    title: &'static str,
     kind: Kind,
     actors: u64,
     /// The messages to each actor.
@@ -86,14 +87,24 @@ pub(crate) const WORKLOADS: [Workload; 17] = [
     calls("call-answer", "call, answer of a task", Kind::Answer),
 ];
 
-impl Workload {
-    pub(crate) fn unit(&self) -> Unit {
+impl schedule::Workload for Workload {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn title(&self) -> &'static str {
+        self.title
+    }
+
+    fn unit(&self) -> Unit {
         match self.sends {
             Sends::AtOnce => Unit::rate("k/s"),
             Sends::Calls => Unit::cost("ns"),
         }
     }
+}
 
+impl Workload {
     /// A size that only shows that the workload runs.
     pub(crate) fn small(self) -> Self {
         Self {

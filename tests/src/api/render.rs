@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The kind of an item, and what it consists of.
+/// The kind of an item, and its parts.
 pub(super) fn kind_of(inner: &Value) -> (&str, &Value) {
     let entry = inner.as_object().and_then(|inner| inner.iter().next());
     entry.map_or(("?", inner), |(kind, inner)| (kind, inner))
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_have_what_callers_see() {
+    fn signatures_have_the_parts_that_callers_see() {
         let function = json!({
             "header": { "is_async": true, "is_const": false, "is_unsafe": false },
             "generics": { "params": [{ "name": "T", "kind": { "type": { "bounds": [{ "trait_bound": {

@@ -19,6 +19,6 @@ fn main() -> ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> ExitCode {
-    eprintln!("aemp-soak reads what Linux tells of processes");
+    eprintln!("aemp-soak reads the data of Linux about processes");
     ExitCode::FAILURE
 }

@@ -4,8 +4,8 @@
 //! It puts itself into the family `members`, with its process as value, and a worker into the family `workers`; it watches the
 //! first and has a pool of the second. It prints the address that it listens on, then, as lines of words,
 //!
-//! - `holds NODE=PROCESS...` whenever what it sees of `members` changes, and before that `lost NODE...` if entries have gone;
-//! - the answers to what it reads, a line each: `ask` what `members` holds (`asked ...`), `work` (a round of calls through
+//! - `holds NODE=PROCESS...` whenever its view of `members` changes, and before that `lost NODE...` if entries have gone;
+//! - the answers to its input, a line each: `ask` for the content of `members` (`asked ...`), `work` (a round of calls through
 //!   the pool: `worked NODE=CALLS...`), `reach NODE` (a call of that node's worker: `reached NODE=PROCESS`), `role`.
 //!
 //! It ends with its standard input.
@@ -35,7 +35,7 @@ struct Worker {
 #[port]
 impl Worker {
     #[rcv]
-    fn whoami(&self) -> (String, u32) {
+    fn own_process(&self) -> (String, u32) {
         (self.node.clone(), std::process::id())
     }
 }
@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Prints what it sees of the members.
+/// Prints its view of the members.
 fn watch(node: &Node) -> Result<DbMonitor, aemp::DbError> {
     node.db_mon("members", |change| {
         if !change.deleted.is_empty() {
@@ -96,7 +96,7 @@ async fn obey(node: &Node, pool: &Pool<WorkerRef>, order: &str) {
             Ok(all) => println!("asked {}", pairs(&all.iter().collect())),
             Err(error) => println!("asked {error}"),
         },
-        _ => println!("what is {order:?}?"),
+        _ => println!("unknown order: {order:?}"),
     }
 }
 
@@ -115,7 +115,7 @@ async fn work(pool: &Pool<WorkerRef>) -> BTreeMap<String, u32> {
         let Ok(worker) = pool.wait(Pick::RoundRobin).await else {
             break;
         };
-        if let Ok(Ok((node, _))) = timeout(CALL, worker.whoami()).await {
+        if let Ok(Ok((node, _))) = timeout(CALL, worker.own_process()).await {
             *done.entry(node).or_default() += 1;
         }
     }
@@ -129,7 +129,7 @@ async fn reach(own: &Node, pool: &Pool<WorkerRef>, node: &str) -> String {
         return format!("{node}: no worker known");
     };
     let worker: WorkerRef = own.handle(&worker);
-    match timeout(CALL, worker.whoami()).await {
+    match timeout(CALL, worker.own_process()).await {
         Ok(Ok((node, process))) => format!("{node}={process}"),
         Ok(Err(error)) => format!("{node}: {error}"),
         Err(_) => format!("{node}: no answer"),

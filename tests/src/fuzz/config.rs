@@ -132,7 +132,7 @@ fn saved(config: &mut ConfigFile, path: &Path, resolved: &str) {
         Err(error) => return told(error),
     };
     assert_eq!(written, changed);
-    let again = ConfigFile::load(path).expect("what was saved can be read");
+    let again = ConfigFile::load(path).expect("the saved file can be read");
     assert_eq!(again.document(), config.document());
     assert_eq!(resolve(&again), resolved);
     if written {

@@ -88,7 +88,7 @@ fn taken_apart<'a>(
     ended(incoming, content, end)
 }
 
-/// The end of the connection tells whether the stream was whole, and nothing changes that afterwards.
+/// The end of the connection shows a whole or a broken stream, and nothing changes that afterwards.
 fn ended(
     mut incoming: Incoming,
     content: Vec<u8>,

@@ -24,7 +24,7 @@ pub(super) fn run(bytes: &[u8]) -> usize {
         .count()
 }
 
-/// Looks at one packet in every way; whether it has values.
+/// Reads one packet in every way. Returns true if it has values.
 fn packet(stream: &Stream<'_>, packet: &[u8]) -> bool {
     let Stream { format, limits, .. } = stream;
     let Ok(values) = read(format, packet, *limits) else {
@@ -96,7 +96,7 @@ fn travels(format: &Format, values: &[Value], limits: Limits) {
     };
     let found = format.framer(limits).scan(&bytes);
     assert_eq!(found, Ok(Some(0..bytes.len())), "{format} {values:?}");
-    let arrived = read(format, &bytes, limits).expect("what was written can be read");
+    let arrived = read(format, &bytes, limits).expect("the written packet can be read");
     let same = Value::from(arrived.clone()).loose_eq(&Value::from(values.to_vec()));
     assert!(same, "{format}: {values:?} arrives as {arrived:?}");
 }
@@ -117,9 +117,9 @@ fn settles(format: &Format, values: &[Value], limits: Limits) {
     let Ok(first) = write(format, values, limits) else {
         return;
     };
-    let once = read(format, &first, limits).expect("what was written can be read");
-    let second = write(format, &once, limits).expect("what was written can be written");
-    let twice = read(format, &second, limits).expect("what was written can be read");
+    let once = read(format, &first, limits).expect("the written packet can be read");
+    let second = write(format, &once, limits).expect("the values that were read can be written");
+    let twice = read(format, &second, limits).expect("the written packet can be read");
     assert_eq!(first, second, "{once:?}");
     assert_eq!(format!("{once:?}"), format!("{twice:?}"));
 }

@@ -19,7 +19,7 @@ use aemp_proto::{
 use super::Input;
 
 const SECRET: &[u8] = b"geheim";
-const NONCE: &str = "a nonce that everybody knows";
+const NONCE: &str = "a nonce that is known to all";
 const TO_BE_PROVED: &[u8] = b"hmac_sha3_512;*";
 /// The exporter of TLS with keys that say nothing.
 const EXPORTED: [u8; Binding::LEN] = [0x42; Binding::LEN];
@@ -49,7 +49,10 @@ pub(super) fn run(bytes: &[u8]) -> usize {
     let pieces = handshake(&config, &own, Input::pieces(&theirs, cut), kind & 1 == 0);
     assert_eq!(whole, pieces, "how bytes arrive must not matter");
     let later = handshake(&config, &own, [&*theirs], kind & 1 != 0);
-    assert_eq!(whole.established, later.established, "nor who goes first");
+    assert_eq!(
+        whole.established, later.established,
+        "nor in the one that goes first"
+    );
     assert_eq!(whole.leftover, later.leftover);
     if whole.established.is_some() && whole.secured != Some(Keys::Certificates) {
         assert!(config.secret.is_some(), "in without any secret");
@@ -109,7 +112,7 @@ pub(super) fn proved(own: &Greeting, theirs: &[u8]) -> (Vec<u8>, bool) {
         let certified = own.tls() && theirs.tls();
         !certified && own.encrypt().is_some() && theirs.encrypt().is_some()
     });
-    // One line more is what covers TLS.
+    // One line more covers TLS.
     let last = match encrypted {
         true => format!("{NONCE}\n{}", "42".repeat(Binding::LEN)),
         false => NONCE.into(),
@@ -166,7 +169,10 @@ pub(super) fn handshake<'a>(
     outcome.take(&mut handshake);
     handshake.timeout(handshake.deadline());
     outcome.take(&mut handshake);
-    assert!(handshake.poll().is_none(), "what is over stays over");
+    assert!(
+        handshake.poll().is_none(),
+        "a handshake that is over stays over"
+    );
     outcome
 }
 

@@ -1,15 +1,15 @@
 //! Whole packets, and everything else that others can do, into a running node that has no sockets.
 //!
-//! The node is a mesh with its peers, as [`net`](aemp) drives it. The first byte says what kind of node it is. The
+//! The node is a mesh with its peers, as [`net`](aemp) drives it. The first byte is the kind of the node. The
 //! events are a script of lines, of which `N` is one of the connections that there are:
 //!
-//! | line | what happens |
+//! | line | event |
 //! | --- | --- |
 //! | `+` | another node connects |
 //! | `=N NODE FORMAT` | that end logs in as that node, and will send in that format |
 //! | `<N TEXT` | it sends TEXT: a packet if it is one in JSON (in its own format), else those octets and a line feed |
 //! | `-N` | the connection ends |
-//! | `%N` | its socket takes nothing any more, or takes again what is written |
+//! | `%N` | its socket takes nothing any more, or takes data again |
 //! | `o`, `x` | the next of the node's own attempts to connect succeeds, fails |
 //! | `tN` | time passes: from a moment to an hour |
 //! | `!` | the callbacks of lost monitors have run |
@@ -71,7 +71,7 @@ fn happen(machine: &mut Machine, step: u8, rest: &[u8]) {
     let text = String::from_utf8_lossy(rest);
     let text = text.trim_start();
     match step {
-        b'+' => machine.somebody_connects(),
+        b'+' => machine.peer_connects(),
         b'o' => machine.dialled(Ok("192.0.2.7:4040".into())),
         b'x' => machine.dialled(Err("Connection refused".into())),
         b'!' => drop(machine.callbacks_run()),

@@ -1,4 +1,4 @@
-//! Three whole nodes that trust each other, and a member that none of them trusts. Whatever the member sends or has
+//! Three whole nodes that trust each other, and a member that none of them trusts. For every packet that the member sends or has
 //! relayed, nothing is done in the name of one of the three.
 //!
 //! The input is a script of lines. The first octet of a line selects the node that the member sends to. The rest is a
@@ -36,7 +36,7 @@ pub(super) fn run(bytes: &[u8]) -> usize {
     sent
 }
 
-/// An honest node, with what it has set in the database.
+/// An honest node, with its entries in the database.
 struct Honest {
     node: Node,
     answers: Handle<UntypedMsg>,

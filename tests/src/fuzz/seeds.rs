@@ -55,7 +55,7 @@ fn greetings(transcripts: &[Transcript]) -> Seeds {
     seeds
 }
 
-/// Greeting and authentication, with a star for what proves something.
+/// Greeting and authentication, with a star for each proof.
 fn lines(transcript: &Transcript, conn: u64, from: &str) -> Vec<u8> {
     let mut lines = transcript.sent(conn, from, "greeting").concat();
     for auth in transcript.sent(conn, from, "auth") {
@@ -75,7 +75,7 @@ fn lines(transcript: &Transcript, conn: u64, from: &str) -> Vec<u8> {
     lines
 }
 
-/// A text without what differs every time: numbers and random names.
+/// A text without the parts that differ every time: numbers and random names.
 fn shape(text: &[u8]) -> String {
     let random = |word: &&[u8]| word.len() > 15 || word.iter().any(u8::is_ascii_digit);
     let words = text.split(|byte| b";,\n=".contains(byte));

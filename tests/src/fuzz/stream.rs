@@ -10,7 +10,7 @@ use super::Input;
 pub(super) struct Stream<'a> {
     pub(super) format: Format,
     pub(super) limits: Limits,
-    /// How the stream is cut up.
+    /// The pieces of the stream.
     pub(super) cut: u8,
     pub(super) bytes: &'a [u8],
 }

@@ -165,7 +165,7 @@ impl<'a> Stage<'a> {
         // Calls before the attack do not count as calls under attack.
         self.friends.served()?;
         thread::sleep(duration / 2);
-        // The newcomer's own work is not what the friends' calls are compared with.
+        // The newcomer's own work is no part of the comparison.
         let first = self.friends.served()?;
         self.newcomer();
         let _with_newcomer = self.friends.served()?;

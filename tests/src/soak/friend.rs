@@ -96,7 +96,7 @@ async fn call(node: Node, sink: PortId, count: Arc<Count>) {
             eprintln!("{}: a call has failed: {error}", node.id());
             count.failed.fetch_add(1, Ordering::Relaxed);
         } else {
-            count.calls.lock().expect("nobody panics").push(took);
+            count.calls.lock().expect("no thread panics").push(took);
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -116,7 +116,7 @@ async fn settle(count: &Count) {
 
 impl Count {
     fn line(&self) -> String {
-        let calls = std::mem::take(&mut *self.calls.lock().expect("nobody panics"));
+        let calls = std::mem::take(&mut *self.calls.lock().expect("no thread panics"));
         let calls: Vec<_> = calls.iter().map(u32::to_string).collect();
         let [failed, holes, fired] = [&self.failed, &self.holes, &self.fired]
             .map(|count| count.load(Ordering::Relaxed).to_string());

@@ -14,7 +14,7 @@ options:
   --minutes N     how long all scenarios take together, about (default 15)
   --smoke         as short as possible: shows that everything runs
   --only NAME     plays this scenario alone (may be repeated)
-  --strict        calls that take more than twice as long as beside an attack on somebody else are a fault
+  --strict        calls that take more than twice as long as beside an attack on another node are a fault
   --markdown      prints a table for BENCHMARKS.md
   --list          lists the scenarios";
 
@@ -29,7 +29,7 @@ struct Options {
     only: Vec<String>,
 }
 
-/// Does what the arguments say; whether all went well.
+/// Follows the arguments. Returns true if all went well.
 ///
 /// # Errors
 ///
@@ -141,7 +141,7 @@ impl Options {
     fn plan(&self, scenarios: usize) -> Result<Plan, String> {
         let program = env::current_exe().map_err(|error| error.to_string())?;
         let each = self.minutes * 60.0 / scenarios as f64;
-        // Half of the time are attacks; with what lies between, a round takes some seconds longer.
+        // Half of the time are attacks; with the pauses between them, a round takes some seconds longer.
         let rounds = if self.smoke {
             1
         } else {

@@ -68,7 +68,7 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Asks it to end; whether it did so in good order.
+    /// Asks it to end. Returns true if it did so in good order.
     pub(super) fn end(&mut self) -> bool {
         drop(self.child.stdin.take());
         self.child.wait().is_ok_and(|status| status.success())

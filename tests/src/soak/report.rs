@@ -111,7 +111,7 @@ impl Outcome {
         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
 }
 
-/// The median, and what 99 % took at most.
+/// The median, and the time within which 99 % were done.
 impl fmt::Display for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.within(0.5), self.within(0.99))

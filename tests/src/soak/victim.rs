@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, stdin};
 
 use super::{SECRET, system};
 
-/// Counts what it is sent, and sends it back.
+/// Counts its messages, and sends them back.
 struct Sink {
     back: PortId,
     next: i64,

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 pub(crate) const SECRET: &str = "between friends";
 
-/// The result of what must not take long.
+/// The result of work that must not take long.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     let limit = Duration::from_secs(10);
     let done = tokio::time::timeout(limit, future).await;

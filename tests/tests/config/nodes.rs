@@ -277,7 +277,7 @@ async fn methods_and_formats_are_announced() {
     assert_eq!(fields.await[3..5], ["cleartext,hmac_sha3_512", "json"]);
     let fields = greeting(Node::builder().accept_cleartext(false)).await;
     assert_eq!(fields[3], "tls_sha3_512,hmac_sha3_512,tls_anon");
-    // The file cannot allow what the program refuses.
+    // The file cannot allow methods that the program refuses.
     let home = Home::with(r#"{"auth_accept": ["cleartext", "hmac_sha3_512"]}"#);
     let file = Node::builder()
         .config_file(home.path())

@@ -1,4 +1,4 @@
-//! Whatever a configuration holds comes back.
+//! Every configuration is read back as it was written.
 
 use aemp::{Map, Value};
 use proptest::prelude::*;

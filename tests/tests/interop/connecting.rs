@@ -43,7 +43,7 @@ async fn each_is_the_others_seed() {
         assert_eq!(perl.expect("got").await[2], round);
         perl.order(&json!(["snd", own.id.as_str(), "to rust"]));
         assert_eq!(own.next().await, msg!["to rust"]);
-        // Whatever else was dialled has been refused or is being refused.
+        // All other dialled connections have been refused or are being refused.
         until(|| connections(&[&at_rust, &at_perl]).is_none_or(|count| count == 1)).await;
         assert_eq!(perl.ask(json!(["up"]), "nodes").await, [json!("rust")]);
         assert_eq!(node.up_nodes().len(), 1, "round {round}");

@@ -18,7 +18,7 @@ const ALL: &[&str] = &["postcard/1", "cbor", "json"];
 /// Formats in which octets are not text.
 const BINARY: &[&str] = &["postcard/1", "cbor"];
 
-/// The nodes, and what they speak, the favourite first. The first of each kind is global.
+/// The nodes, and their formats, the favourite first. The first of each kind is global.
 const NODES: [(&str, &[&str]); 7] = [
     ("rust-all", ALL),
     ("rust-all-2", ALL),

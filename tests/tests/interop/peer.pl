@@ -37,7 +37,7 @@ sub counter {
       end    => sub { kil $SELF, @_ };
 }
 
-# Sends back what it gets, but for the last argument, which is where to.
+# Sends its arguments back, but for the last one, which is the destination.
 sub echo { rcv $SELF, sub { my $to = pop; snd $to, @_ } }
 
 # Looks at octets, and makes some.

@@ -39,7 +39,7 @@ pub(crate) fn skip(why: &str) {
 
 /// The tests that are ignored are those that cannot run.
 #[test]
-fn the_build_knows_whether_there_is_perl() {
+fn the_build_detects_perl() {
     let hint = "AnyEvent::MP has come or gone since the tests were built: `touch tests/build.rs`";
     assert_eq!(found(), cfg!(perl), "{hint}");
 }
@@ -155,7 +155,7 @@ impl Perl {
         self.expect(kind).await
     }
 
-    /// A port there that tells what it is sent.
+    /// A port there that records its messages.
     pub(crate) async fn inbox(&mut self) -> String {
         let answer = self.ask(json!(["inbox"]), "inbox").await;
         answer[0].as_str().expect("a port ID").into()

@@ -71,7 +71,7 @@ impl Perl {
         states
     }
 
-    /// True if it is global, and who its master is.
+    /// True if it is global, and its master.
     pub(crate) async fn role(&mut self) -> (bool, Option<String>) {
         let role = self.ask(json!(["role"]), "role").await;
         (role[0] == 1, role[1].as_str().map(Into::into))
@@ -91,7 +91,7 @@ impl Perl {
         }
     }
 
-    /// Waits until what a watch was told last is just that.
+    /// Waits until the last report of a watch is exactly this one.
     pub(crate) async fn until_last_told(&mut self, label: &str, expected: &Json) {
         let limit = Limit::new();
         loop {

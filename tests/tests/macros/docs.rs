@@ -1,4 +1,4 @@
-//! Documentation, deprecation and direct use of what is under the attributes.
+//! Documentation, deprecation and direct use of the items under the attributes.
 
 #![deny(missing_docs)]
 
@@ -12,7 +12,7 @@ pub struct Greeter;
 
 #[port]
 impl Greeter {
-    /// Greets somebody.
+    /// Greets the caller.
     ///
     /// ```ignore
     /// greeter.greet("you".into());

@@ -25,7 +25,7 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Ways to hide what a `Result` is.
+/// Ways to hide a `Result`.
 mod spelled {
     pub(super) type Whole = std::result::Result<u64, super::Overdrawn>;
     pub(super) type Result<T> = std::result::Result<T, super::Overdrawn>;

@@ -90,7 +90,7 @@ impl<T: fmt::Debug> Shelf<T> {
 }
 
 #[port(local, handle = IdleRef)]
-struct Idle(#[expect(dead_code, reason = "it makes the state what it is")] std::cell::Cell<u8>);
+struct Idle(#[expect(dead_code, reason = "it makes the state `!Sync`")] std::cell::Cell<u8>);
 
 struct Travelling;
 

@@ -14,7 +14,7 @@ pub trait Shelf {
     #[rcv("put it")]
     fn put(&self, key: String, value: Value);
 
-    /// Whatever else it may know.
+    /// A further message that it may know.
     #[rcv(default)]
     fn other(&self, tag: &str, args: Args);
 

@@ -150,6 +150,6 @@ async fn unhandled_tags_kill_strict_ports() {
     snd!(node, light, "next", aemp::Value::Null);
     assert!(
         !light.may_go().await.unwrap(),
-        "what is not given is no argument"
+        "a missing value is no argument"
     );
 }

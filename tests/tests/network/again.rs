@@ -16,7 +16,7 @@ use crate::{
 const CLIENTS: i64 = 5;
 const CUTS: usize = 20;
 
-/// Why a client's monitor has fired, each time.
+/// The reasons for which a client's monitor has fired, in order.
 type Told = Arc<Mutex<Vec<String>>>;
 
 /// Monitors the port and sends its number there, now and whenever the port is lost.

@@ -1,4 +1,4 @@
-//! Senders who wait for room in bounded ports of other nodes.
+//! Senders that wait for room in bounded ports of other nodes.
 
 use std::{
     pin::{Pin, pin},
@@ -33,7 +33,7 @@ impl Gated {
     }
 }
 
-/// A port that is held, and what holds it.
+/// A port that is held, and the gate that holds it.
 struct Held {
     port: GatedRef,
     permits: Arc<Semaphore>,

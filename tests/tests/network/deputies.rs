@@ -165,7 +165,7 @@ async fn answers_reach_no_node_port() {
         scene.sends(message).await;
     }
     scene.nothing_has_come_of_it(2).await;
-    // Answers to ports are what they were.
+    // Answers to ports are unchanged.
     scene
         .sends(json!([echo.id().name(), "word", "attacker#y"]))
         .await;

@@ -150,7 +150,7 @@ async fn ports_are_listed_by_their_queues() {
     assert_eq!(soon(far.get()).await.unwrap(), 7);
     let pondering = tokio::spawn(busy.ponder().into_future());
     soon(async {
-        // Its handler waits once what is sent stays in the queue.
+        // Its handler waits, so later messages stay in the queue.
         loop {
             busy.inc(1);
             let ports = b.inspect("b").ports().await.unwrap();

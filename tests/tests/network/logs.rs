@@ -21,7 +21,7 @@ use tracing_subscriber::{
 
 use crate::common::soon;
 
-/// Catches what is logged on this thread for as long as it lives.
+/// Catches the log of this thread for as long as it lives.
 pub(crate) struct Logs {
     caught: Arc<Caught>,
     _guard: DefaultGuard,

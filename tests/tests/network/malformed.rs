@@ -29,7 +29,7 @@ impl Scene {
         }
     }
 
-    /// These bytes end the connection, after what came before them has been delivered; the log says why.
+    /// These bytes end the connection, after all earlier packets have been delivered; the log has the reason.
     async fn ends(&self, bytes: impl AsRef<[u8]>, why: &str) {
         let mut inbox = Inbox::new(&self.node);
         let mut raw = Raw::login(&self.node, "raw").await;

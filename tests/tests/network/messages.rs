@@ -111,7 +111,7 @@ async fn the_origin_is_the_node_at_the_other_end() {
     assert_eq!(soon(told.recv()).await.unwrap(), Some(aemp::Origin::Local));
 }
 
-/// Passes on what it is sent, and notes where it is told that it comes from.
+/// Passes its messages on, and notes their origins.
 struct Wrapper<P>(P, tokio::sync::mpsc::UnboundedSender<Option<aemp::Origin>>);
 
 impl<P: aemp::Port> aemp::Port for Wrapper<P> {

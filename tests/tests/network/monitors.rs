@@ -302,7 +302,7 @@ async fn the_node_port_connects_and_fires_when_it_cannot() {
     assert_eq!(reason[..2], msg!["transport_error", "c"]);
 }
 
-/// A node that comes back has forgotten what it monitored, and so has the node that it monitored.
+/// A node that comes back has forgotten its monitors, and so has the node that it monitored.
 #[tokio::test]
 async fn those_of_a_lost_connection_are_forgotten() {
     let a = start(listening("a")).await;

@@ -26,7 +26,7 @@ struct Shared {
 }
 
 impl Proxy {
-    /// A proxy for what listens at `to`.
+    /// A proxy for the listener at `to`.
     pub(crate) async fn to(to: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound").to_string();

@@ -97,7 +97,7 @@ impl Raw {
         }
     }
 
-    /// The next packet that is no keepalive, and not about who is global.
+    /// The next packet that is no keepalive, and not about global nodes.
     pub(crate) async fn packet(&mut self) -> Json {
         // As a whole, because keepalives would make each single read come soon.
         soon(self.some_packet()).await
@@ -133,7 +133,7 @@ impl Raw {
         String::from_utf8_lossy(&self.buffer).into_owned()
     }
 
-    /// Writes no more. The other end reads what was sent, then the end.
+    /// Writes no more. The other end reads all sent data, then the end.
     pub(crate) async fn end(&mut self) {
         let ended = soon(self.stream.shutdown()).await;
         ended.expect("the socket is open");

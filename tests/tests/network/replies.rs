@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, pin::pin, sync::OnceLock, time::Duration};
 
-use aemp::{Args, CallError, Cx, Local, Node, PortId, Reply, Value, cal, msg, port};
+use aemp::{Args, CallError, Cx, Local, Node, PortId, Value, cal, msg, port};
+use aemp_tests::keeper::{Keeper, KeeperRef};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -16,55 +17,6 @@ use crate::{
 
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(20);
-
-/// Keeps its replies.
-#[derive(Default)]
-struct Keeper {
-    kept: Vec<Reply<u8>>,
-}
-
-#[port]
-impl Keeper {
-    #[rcv]
-    fn keep(&mut self, reply: Reply<u8>) {
-        self.kept.push(reply);
-    }
-
-    #[rcv]
-    fn kept(&self) -> usize {
-        self.kept.len()
-    }
-
-    #[rcv]
-    fn wanted(&self) -> usize {
-        self.kept.iter().filter(|reply| reply.is_wanted()).count()
-    }
-
-    #[rcv]
-    fn watch(&mut self, cx: &mut Cx<'_>, tell: Local<oneshot::Sender<()>>) {
-        let mut reply = self.kept.remove(0);
-        cx.spawn(async move {
-            reply.closed().await;
-            let _ = tell.0.send(());
-        });
-    }
-
-    #[rcv]
-    fn forget(&mut self) {
-        self.kept.clear();
-    }
-
-    #[rcv]
-    fn panics(&mut self, _reply: Reply<u8>) {
-        panic!("in a handler")
-    }
-
-    /// Handles nothing else meanwhile.
-    #[rcv]
-    async fn sleep(&mut self, until: Local<oneshot::Receiver<()>>) {
-        let _ = until.0.await;
-    }
-}
 
 #[tokio::test]
 async fn replies_know_of_callers_on_other_nodes() {
@@ -136,7 +88,7 @@ async fn dropped_replies_and_deaths_are_distinguished() {
     }
     for _ in 0..20 {
         let far: KeeperRef = a.handle(&b.port(Keeper::default()).id());
-        let end = soon(far.panics().timeout(LONG)).await;
+        let end = soon(far.panics_with_reply().timeout(LONG)).await;
         assert!(matches!(end, Err(CallError::Died(_))), "{end:?}");
     }
     let kept = tokio::spawn(far.keep().timeout(LONG));
@@ -149,7 +101,7 @@ async fn dropped_replies_and_deaths_are_distinguished() {
     );
 }
 
-/// Answers with what cannot be sent.
+/// Answers with a value that cannot be sent.
 struct Unspeakable;
 
 #[port]
@@ -283,7 +235,7 @@ impl<'de> Deserialize<'de> for Odd {
     }
 }
 
-/// Tells the other node of its being written, and looks what is queued for it.
+/// Tells the other node when it is written, and shows the queue for that node.
 #[derive(Debug, Deserialize)]
 struct Chatty(u8);
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A listener that is not a node: it sends those words to each connection, and keeps it open.
-async fn somebody_else(words: &'static [u8]) -> String {
+async fn other_peer(words: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
@@ -68,7 +68,7 @@ async fn a_seed_with_an_unknown_name() {
 #[tokio::test]
 async fn a_seed_that_is_not_a_node() {
     let logs = Logs::catch();
-    let bad = somebody_else(b"220 mail.example ESMTP\r\n").await;
+    let bad = other_peer(b"220 mail.example ESMTP\r\n").await;
     let _nodes = with_a_bad_seed(&bad).await;
     let text = format!(
         "seed is not a node: {bad} disconnected - unparsable greeting, expected 'aemp', got '220 mail.example ESMTP'."
@@ -79,7 +79,7 @@ async fn a_seed_that_is_not_a_node() {
 #[tokio::test]
 async fn a_silent_seed() {
     let logs = Logs::catch();
-    let bad = somebody_else(b"").await;
+    let bad = other_peer(b"").await;
     let _nodes = with_a_bad_seed(&bad).await;
     let text = format!("seed sends no greeting: {bad} disconnected - Connection timed out.");
     told_once(&logs, &text).await;

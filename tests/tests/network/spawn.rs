@@ -156,7 +156,7 @@ async fn closures_are_registered_by_hand() {
     soon(a.until_up("b")).await;
     let port = a.spawn("b", "Hand::made", args![["one"].concat()]);
     let inbox = inbox.insert(Inbox::new(&a));
-    // As the reference: a spawned port ignores what it has no handler for.
+    // As the reference: a spawned port ignores messages without a handler.
     snd!(a, port, "unknown", 1);
     snd!(a, port, "first", &inbox.id);
     assert_eq!(inbox.next().await, msg!["one"]);

@@ -260,7 +260,7 @@ async fn a_stream_is_passed_on() {
 async fn a_stream_that_was_sent_cannot_be_used_here() {
     let Pair { a, shop, .. } = shops().await;
     let (sink, rows) = a.streamed::<Row>();
-    let message = ShopMsg::Longest(rows, aemp::Reply::nobody());
+    let message = ShopMsg::Longest(rows, aemp::Reply::none());
     // The message is encoded, and gone.
     shop.post(message);
     drop(sink);

@@ -256,7 +256,7 @@ async fn a_connection_back_is_made_once() {
     assert_eq!(accepted.len(), 1);
 }
 
-/// Keeps what it is sent, by stream.
+/// Keeps the data that it receives, by stream.
 struct Store;
 
 #[port]
@@ -648,7 +648,7 @@ async fn the_end_of_a_node_ends_streams_that_are_not_connected() {
     drop(client);
 }
 
-/// Plays a recording of data connections against a running node. `a` says what was recorded, except for its proofs,
+/// Plays a recording of data connections against a running node. `a` sends the recorded data, except for its proofs,
 /// which cannot be recorded for other nonces.
 struct Playing {
     recording: Transcript,

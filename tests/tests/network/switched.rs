@@ -15,7 +15,7 @@ use crate::{
     raw::{Raw, hex_secret},
 };
 
-/// True if the reader is at the gate, and whether it is open.
+/// The flags for a reader at the gate, and for an open gate.
 static GATE: (Mutex<(bool, bool)>, Condvar) = (Mutex::new((false, false)), Condvar::new());
 
 /// A number whose reading takes long if it is 1.

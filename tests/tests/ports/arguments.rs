@@ -176,7 +176,7 @@ fn may_be_handles_of_untyped_ports() {
         let picky = node.port(Picky::default());
         picky.pass_untyped(untyped.clone());
         snd!(node, picky, "pass_untyped", untyped.id().as_str());
-        // A typed handle of it sends what it understands as well.
+        // A typed handle of it sends messages that it understands as well.
         let typed: RecorderRef = node.handle(&untyped.id());
         let back = within(picky.pass(typed, 5)).await.unwrap();
         assert_eq!(back.id(), untyped.id());

@@ -1,4 +1,4 @@
-//! Bounded queues: senders who wait, and those who do not.
+//! Bounded queues: senders that wait, and senders that do not.
 
 use std::{pin::pin, sync::Arc, task::Poll};
 

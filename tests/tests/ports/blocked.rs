@@ -15,7 +15,7 @@ use tracing::{
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Keeps what is told of blocked workers, and nothing else.
+/// Keeps the reports about blocked workers, and nothing else.
 struct Keep;
 
 impl Subscriber for Keep {

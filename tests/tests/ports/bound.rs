@@ -147,7 +147,7 @@ fn psub_is_dropped_with_its_last_clone() {
         clone.call(2);
         drop(clone);
         settle(&port).await;
-        assert_eq!(journal.take(), ["1", "2"], "what was called is run");
+        assert_eq!(journal.take(), ["1", "2"], "the called closures are run");
         assert_eq!(Arc::strong_count(&probe), 1);
     });
 }

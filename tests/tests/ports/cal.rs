@@ -10,7 +10,7 @@ async fn poll_once(call: &mut ValueCall) -> Poll<Result<Args, CallError>> {
     std::future::poll_fn(|task| Poll::Ready(Pin::new(&mut *call).poll(task))).await
 }
 
-/// Sends back what it is sent.
+/// Sends its arguments back.
 fn echo(node: &Node) -> PortId {
     let echo = node.untyped(|cx: &mut Cx<'_>, mut message: Args| {
         let reply = message
@@ -97,7 +97,7 @@ async fn it_times_out() {
     settle(&port).await;
     let call = cal!(node, port, "count").timeout(Duration::from_secs(1));
     assert_eq!(call.await.unwrap(), msg![0]);
-    // A time limit is for those who do not answer, not for the dead.
+    // A time limit is for ports that do not answer, not for dead ones.
     port.kill(());
     death(&port).await;
     let begun = tokio::time::Instant::now();
@@ -167,9 +167,5 @@ async fn reply_ports_can_be_monitored_but_not_given_handlers() {
         within(node.cal(&nosy.id(), msg!["x"])).await.unwrap(),
         msg!["done"]
     );
-    assert_eq!(
-        within(told).await.unwrap(),
-        "",
-        "it has done what it is for"
-    );
+    assert_eq!(within(told).await.unwrap(), "", "it has done its work");
 }

@@ -228,7 +228,7 @@ async fn of_untyped_ports_time_out() {
     assert_eq!(node.port_count(), 0);
 }
 
-/// Takes what cannot be written down.
+/// Takes a value that cannot be serialized.
 struct Safe;
 
 #[port]
@@ -270,7 +270,7 @@ async fn that_cannot_be_encoded_fail() {
 impl SafeRef {
     /// A plain send of the same.
     fn handle_post(&self, probe: &Arc<()>) -> Result<(), aemp::SendError> {
-        let (reply, value) = (aemp::Reply::nobody(), Local(Arc::clone(probe)));
+        let (reply, value) = (aemp::Reply::none(), Local(Arc::clone(probe)));
         self.post(SafeMsg::Store(value, reply)).check()
     }
 }

@@ -141,7 +141,7 @@ impl Link {
                 sleep(Duration::from_millis(ms)).await;
                 reply.send(9);
             });
-            LinkMsg::Value(Reply::nobody())
+            LinkMsg::Value(Reply::none())
         });
         call.await.unwrap()
     }

@@ -179,7 +179,7 @@ fn so_many_run_at_once_and_the_port_goes_on() {
         let calls: Vec<_> = (0..5).map(|n| tokio::spawn(crawler.fetch(n))).collect();
         // Two wait for a place, and count as queued.
         until(|| gate.inside() == 3 && crawler.queue_len() == Some(2)).await;
-        // The port handles what changes its state meanwhile, and other handlers have places of their own.
+        // The port handles messages that change its state meanwhile, and other handlers have places of their own.
         crawler.set(100);
         assert_eq!(within(crawler.base()).await.unwrap(), 100);
         assert_eq!(within(crawler.double(4)).await.unwrap(), 8);

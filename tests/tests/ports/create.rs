@@ -4,7 +4,7 @@ use aemp::{Args, Cx, Handle, Node, PortId, RcvError, UntypedMsg, msg, port, snd}
 
 use crate::{Journal, Recorder, RecorderRef, death, node, on_both, settle, texts, within};
 
-/// A handler that notes its name and what it is given.
+/// A handler that notes its name and its arguments.
 fn noting(journal: &Journal, name: &'static str) -> impl FnMut(&mut Cx<'_>, Args) + Send + 'static {
     let journal = journal.clone();
     move |_, args| journal.note(format!("{name}({})", texts(&args).join(",")))
@@ -254,5 +254,5 @@ async fn ports_live_without_handles_and_ids_are_never_reused() {
     let last = node.port(Recorder::new(&journal));
     last.add(3);
     settle(&last).await;
-    assert_eq!(journal.take(), ["3"], "an old ID reaches nobody");
+    assert_eq!(journal.take(), ["3"], "an old ID reaches no port");
 }

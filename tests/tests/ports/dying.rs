@@ -220,7 +220,7 @@ fn a_slow_callback_holds_up_its_port_alone() {
     }));
 }
 
-/// Whatever the threads do, each monitor fires once, and says the truth.
+/// In every order of the threads, each monitor fires once, with the true reason.
 #[test]
 fn monitors_that_are_set_around_a_death_fire_once() {
     many_threads().block_on(within(async {

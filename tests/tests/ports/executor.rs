@@ -33,7 +33,7 @@ impl Gate {
     }
 
     fn take(&mut self) -> mpsc::Receiver<()> {
-        self.closed.take().expect("a gate has one who waits at it")
+        self.closed.take().expect("a handler waits at the gate")
     }
 
     fn open(&self) {

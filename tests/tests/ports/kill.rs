@@ -115,7 +115,7 @@ async fn the_dead_are_killed_in_vain() {
     assert_eq!(journal.take(), ["first"]);
 }
 
-/// Holds what it is given.
+/// Holds its argument.
 #[derive(Default)]
 struct Holder(Vec<Local<Arc<()>>>);
 

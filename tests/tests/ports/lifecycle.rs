@@ -201,7 +201,7 @@ async fn waiting_for_an_end_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_drains_handles_what_is_queued() {
+async fn a_node_that_drains_handles_its_queues() {
     let node = node();
     let (port, journal) = slow(&node);
     let (other, others) = slow(&node);

@@ -78,7 +78,7 @@ impl Journal {
     }
 }
 
-/// A port that tells its journal what it is sent.
+/// A port that records its messages in a journal.
 #[derive(Default)]
 struct Recorder {
     journal: Journal,
@@ -190,7 +190,7 @@ async fn death<M: Message>(port: &Handle<M>) -> String {
     within(told).await.expect("the monitor fires").to_string()
 }
 
-/// Waits until the port has handled what the caller has sent it before, or is dead.
+/// Waits until the port has handled all earlier messages of the caller, or is dead.
 async fn settle<M: Message>(port: &Handle<M>) {
     let (done, is_done) = oneshot::channel();
     port.peval(move |_: &mut Cx<'_>| {

@@ -121,7 +121,7 @@ async fn messages_count_by_type_and_handler() {
     assert_eq!(count("aemp_messages_total", "inc"), Some(1000.0));
     assert_eq!(count("aemp_messages_total", "get"), Some(10.0));
     assert_eq!(count("aemp_messages_total", "wait"), None);
-    // A time stands for at most 128 messages, and what comes after the last one is not in it.
+    // A time stands for at most 128 messages, and the messages after the last one are not in it.
     let timed = count("aemp_handler_seconds", "inc").unwrap();
     assert!(timed > 1000.0 - 128.0 && timed <= 1000.0, "{timed}");
     assert_eq!(
@@ -292,7 +292,7 @@ fn threads_that_end_leave_their_counts() {
     });
 }
 
-/// A recorder that keeps what it is told. Its first call panics.
+/// A recorder that keeps its reports. Its first call panics.
 #[derive(Default)]
 struct Notebook {
     counts: Mutex<BTreeMap<String, u64>>,

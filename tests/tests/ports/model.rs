@@ -279,7 +279,7 @@ impl World {
             _ if handle.is_local() && self.ports[port].handle.is_some() => {
                 drop(handle.hold(n, Local(Arc::clone(&self.probe))));
             }
-            // Found by its ID it may be dead, and what cannot be written down is not sent.
+            // Found by its ID it may be dead, and a value that cannot be serialized is not sent.
             _ => drop(handle.note(n)),
         }
     }
@@ -322,7 +322,7 @@ impl World {
         }
     }
 
-    /// Kills everything, and checks what has come of it all.
+    /// Kills everything, and checks the outcome.
     async fn end(mut self) {
         for port in 0..self.ports.len() {
             self.handle(port).kill("the end");
@@ -374,7 +374,7 @@ impl Class {
                 "{n} is behind its kill"
             );
         }
-        // Handlers that wait are cut off by a kill, so that what they would have noted may be missing.
+        // Handlers that wait are cut off by a kill, so that their notes may be missing.
         let all = before.iter().filter(|(_, slow)| !slow).map(|(n, _)| *n);
         let quick: Vec<u32> = all.clone().filter(|n| handled.contains(n)).collect();
         let all: Vec<u32> = all.collect();

@@ -32,7 +32,7 @@ impl Watcher {
     }
 }
 
-/// A port that hands on what it is sent.
+/// A port that passes its messages on.
 fn listener(node: &aemp::Node) -> (Handle<UntypedMsg>, UnboundedReceiver<Vec<String>>) {
     let (tell, told) = unbounded_channel();
     let port = node.untyped(move |_: &mut Cx<'_>, message: Args| drop(tell.send(texts(&message))));

@@ -233,7 +233,7 @@ fn a_port_that_another_node_spawned_keeps_its_name_in_death() {
         far.kill("from afar");
         assert_eq!(within(told.0).await.unwrap().to_string(), "from afar");
         assert_eq!(within(told.1).await.unwrap().to_string(), "from afar");
-        assert_eq!(near.id(), id, "a dead port is who it was");
+        assert_eq!(near.id(), id, "a dead port keeps its ID");
         assert_eq!(death(&near).await, "from afar");
         let error = within(near.count()).await.unwrap_err();
         assert_eq!(error.reason().expect("it died").to_string(), "from afar");

@@ -208,7 +208,7 @@ fn messages_to_the_dead_and_the_unknown_vanish() {
         node.kil(&unknown, "whoever");
         node.kil(&dead.id(), "again");
         let far: Handle<UntypedMsg> = node.handle(&unknown);
-        let refused = far.peval(|cx: &mut Cx<'_>| cx.kill("nobody runs this"));
+        let refused = far.peval(|cx: &mut Cx<'_>| cx.kill("no port runs this"));
         assert!(matches!(refused.await, Err(CallError::Died(_))));
         assert!(far.queue_len().is_none());
         assert!(dead.queue_len().is_none());

@@ -4,7 +4,7 @@ use aemp::{Cx, Node, Origin, Port, PortRef, Reason, port};
 
 use crate::{Journal, node, settle};
 
-/// Notes what it is told of the origin before the port that it wraps does.
+/// Notes the origin before the port that it wraps does.
 struct Wrapper<P>(P, Journal);
 
 impl<P: Port> Port for Wrapper<P> {

@@ -6,7 +6,7 @@ use aemp::{CallError, Cx, Node, Owned, WeakHandle, cal, port, snd, test};
 
 use crate::{Journal, Recorder, RecorderRef, node, on_both, settle, within};
 
-/// Ends with its handles, and tells its journal what it is sent.
+/// Ends with its handles, and records its messages in a journal.
 #[derive(Default)]
 struct Cart {
     journal: Journal,
@@ -82,7 +82,7 @@ fn dropping_an_owned_handle_stops_the_port() {
 }
 
 #[test]
-fn a_port_ends_with_its_last_handle_after_what_is_queued() {
+fn a_port_ends_with_its_last_handle_after_its_queue() {
     on_both(|| async {
         let node = node();
         let (cart, journal) = cart(&node);

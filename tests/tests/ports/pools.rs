@@ -123,7 +123,7 @@ async fn jobs_in_a_row_do_not_wait_behind_a_long_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_says_what_others_have_given_it() {
+async fn a_worker_publishes_the_load_of_all_callers() {
     let (node, journal) = (node(), Journal::default());
     let (pool, [a, b, c]) = three(&node, &journal);
     node.db_reg(FAMILY, &a.id(), Offer::new().load(2.0))

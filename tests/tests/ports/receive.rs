@@ -53,7 +53,7 @@ fn teller(node: &Node) -> (Handle<UntypedMsg>, mpsc::UnboundedReceiver<String>) 
 }
 
 #[test]
-fn patterns_read_what_fits() {
+fn patterns_read_messages_that_fit() {
     on_both(|| async {
         let node = node();
         let (process, mut told) = teller(&node);
@@ -231,7 +231,7 @@ fn guards_are_tried_once_for_each_message() {
 
 /// The borrows of guards have ended in the arms.
 #[test]
-fn bodies_may_change_what_guards_use() {
+fn bodies_may_change_variables_of_guards() {
     on_both(|| async {
         let node = node();
         let process = node.process(|inbox| async move {

@@ -49,7 +49,7 @@ fn a_name_finds_its_port_until_the_port_dies() {
         assert_eq!(node.register("log", &second), Err(taken));
         first.kill(());
         within(first.closed()).await;
-        // It is free at once, whatever the order of the monitors.
+        // It is free at once, in every order of the monitors.
         node.register("log", &second).unwrap();
         until(|| node.registered() == [("log".into(), second.id())]).await;
         assert_eq!(node.whereis::<RecorderRef>("log").unwrap(), second);

@@ -1,4 +1,4 @@
-//! The callee's side of calls within one node: whether callers still wait, and the errors that they get.
+//! The callee's side of calls within one node: the presence of callers, and the errors that they get.
 
 use std::{
     pin::pin,
@@ -7,52 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aemp::{CallError, Cx, Handle, Local, Message, Reply, Value, cal, msg, port, protocol};
+use aemp::{CallError, Handle, Local, Message, Value, cal, msg, port, protocol};
+use aemp_tests::keeper::Keeper;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::oneshot;
 
 use crate::{many_threads, node, on_both, settle, until, within};
 
 const LONG: Duration = Duration::from_secs(600);
-
-/// Keeps its replies.
-#[derive(Default)]
-struct Keeper {
-    kept: Vec<Reply<u8>>,
-}
-
-#[port]
-impl Keeper {
-    #[rcv]
-    fn keep(&mut self, reply: Reply<u8>) {
-        self.kept.push(reply);
-    }
-
-    #[rcv]
-    fn wanted(&self) -> usize {
-        self.kept.iter().filter(|reply| reply.is_wanted()).count()
-    }
-
-    /// Reports when the first caller has stopped waiting.
-    #[rcv]
-    fn watch(&mut self, cx: &mut Cx<'_>, tell: Local<oneshot::Sender<()>>) {
-        let mut reply = self.kept.remove(0);
-        cx.spawn(async move {
-            reply.closed().await;
-            let _ = tell.0.send(());
-        });
-    }
-
-    #[rcv]
-    fn forget(&mut self) {
-        self.kept.clear();
-    }
-
-    #[rcv]
-    fn panics(&mut self) -> u8 {
-        panic!("in a handler")
-    }
-}
 
 /// The same from afar: messages are encoded.
 #[protocol]
@@ -70,7 +32,7 @@ async fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> 
 }
 
 #[test]
-fn replies_know_whether_they_are_wanted() {
+fn replies_know_if_they_are_wanted() {
     on_both(|| async {
         let node = node();
         let port = node.port(Keeper::default());

@@ -2,7 +2,10 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use aemp::{Args, Cx, Node, StartError, Value, args, cal, msg, port, snd, spawnable};
+use aemp::{
+    Args, Cx, FunctionKind, Node, RegistryError, StartError, Value, args, cal, msg, port, snd,
+    spawnable,
+};
 use tokio::sync::Notify;
 
 use crate::{Journal, Recorder, RecorderRef, death, node, on_both, settle, until, watch, within};
@@ -385,9 +388,17 @@ async fn faults_of_the_registry_are_reported_at_the_start() {
         .function("Ports::f", |_, _| ())
         .start_local()
         .unwrap_err();
-    let StartError::Registry(text) = error else {
+    let text = error.to_string();
+    let StartError::Registry(faults) = error else {
         panic!("{error}");
     };
+    let twice = faults.iter().filter(|fault| {
+        matches!(fault, RegistryError::Duplicate { name, positions, kind } if match kind {
+            FunctionKind::Init => positions.is_some() && name.starts_with("Ports::"),
+            _ => *kind == FunctionKind::Function && name == "Ports::f",
+        })
+    });
+    assert_eq!((faults.len(), twice.count()), (5, 3), "{faults:?}");
     for part in [
         "two init functions are named \"Ports::twice\": at ",
         "init function \"nameless\" at ",

@@ -219,7 +219,7 @@ fn senders_that_wait_for_room_get_an_error() {
     });
 }
 
-/// A handler that blocks its thread does not keep the node, nor those who wait for its port.
+/// A handler that blocks its thread holds up neither the node nor the waiters of its port.
 #[test]
 fn a_handler_that_never_returns_is_left_behind() {
     many_threads().block_on(async {

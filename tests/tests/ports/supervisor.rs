@@ -426,7 +426,7 @@ async fn a_follower_shows_the_end_of_the_supervisor() {
     assert_eq!(error.reason(), Some(&Reason::from("tea")));
 }
 
-/// Passes on what it is given.
+/// Passes its argument on.
 struct Desk;
 
 #[port]
@@ -474,7 +474,7 @@ async fn two_children_of_one_name_are_a_mistake() {
         .child("a", Restart::Permanent, worker("a", &journal));
 }
 
-/// A dozen tasks kill what they can reach, on several threads. No child ever lives twice, and all live in the end.
+/// A dozen tasks kill all ports that they can reach, on several threads. No child ever lives twice, and all live in the end.
 #[test]
 fn no_child_lives_twice_on_many_threads() {
     const CHILDREN: usize = 8;

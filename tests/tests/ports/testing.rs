@@ -131,8 +131,8 @@ fn an_untyped_probe_reads_arguments() {
     test::run(async |node| {
         let mut probe = Probe::untyped(&node);
         snd!(node, probe.id(), "sold", "apple", 5);
-        let (what, n): (String, u32) = probe.expect_tag("sold").await;
-        assert_eq!((&*what, n), ("apple", 5));
+        let (article, n): (String, u32) = probe.expect_tag("sold").await;
+        assert_eq!((&*article, n), ("apple", 5));
         snd!(node, probe.id(), "one", 7);
         let one: i64 = probe.expect_tag("one").await;
         assert_eq!(one, 7);
@@ -195,7 +195,7 @@ fn a_mock_answers_and_records() {
 }
 
 #[test]
-fn a_mock_dies_of_what_its_protocol_does_not_have() {
+fn a_mock_dies_of_messages_outside_its_protocol() {
     test::run(async |node| {
         let mock = Mock::new(&node, |_: ShelfMsg| panic!("not expected"));
         let shelf: ShelfRef = mock.handle();

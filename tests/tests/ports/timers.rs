@@ -153,7 +153,7 @@ async fn a_closure_cancels_its_own_timer() {
     assert_eq!(Arc::strong_count(&probe), 1);
 }
 
-/// Timers are those of the node's runtime, whatever thread sets them, and go by its clock.
+/// Timers set by any thread belong to the node's runtime, and go by its clock.
 #[tokio::test(start_paused = true)]
 async fn a_thread_without_a_runtime_sets_timers() {
     let node = node();
@@ -342,7 +342,7 @@ async fn timers_of_the_node_belong_to_no_port() {
     let journal = Journal::default();
     let notes = journal.clone();
     node.after(SECOND, move || notes.note("fired"));
-    node.after(SECOND, || panic!("nobody's business"));
+    node.after(SECOND, || panic!("of a timer"));
     let probe = Arc::new(());
     let held = Arc::clone(&probe);
     let timer = node.after(SECOND, move || drop(held));

@@ -90,7 +90,7 @@ async fn busy(node: &Node) -> (PumpRef, Pump) {
 }
 
 impl Pump {
-    /// Lets the port go on, and returns what it has noted.
+    /// Lets the port go on, and returns its notes.
     async fn go_on(&self, port: &PumpRef) -> Vec<String> {
         self.open.notify_one();
         settle(port).await;

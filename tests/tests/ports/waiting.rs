@@ -128,7 +128,7 @@ fn handlers_that_need_not_wait_do_not() {
             assert_eq!(within(port.at_once(1)).await.unwrap(), n);
         }
         for _ in 0..1_000 {
-            drop(port.post(SlowMsg::AtOnce(1, aemp::Reply::nobody())));
+            drop(port.post(SlowMsg::AtOnce(1, aemp::Reply::none())));
         }
         assert_eq!(within(port.at_once(0)).await.unwrap(), 1_200);
     });

@@ -365,7 +365,7 @@ async fn a_submitter_ends_with_its_handles_and_its_jobs() {
     }
 }
 
-/// A port that keeps what it is told as a worker, or as a dispatcher.
+/// A port that keeps its messages as a worker, or as a dispatcher.
 #[derive(Default)]
 struct Told {
     attempts: Vec<u64>,

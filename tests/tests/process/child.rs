@@ -87,7 +87,7 @@ impl Child {
         self.process.wait().expect("it has ended");
     }
 
-    /// Asks it to end; whether it did so in good order.
+    /// Asks it to end. Returns true if it did so in good order.
     pub(crate) fn end(&mut self) -> bool {
         drop(self.process.stdin.take());
         self.process.wait().expect("it ends").success()

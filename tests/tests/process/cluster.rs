@@ -124,7 +124,7 @@ impl Cluster {
         known.next().expect("one of the global nodes is its master")
     }
 
-    /// Waits until every member sees exactly those of its side, and has not been told meanwhile that one is gone who was there
+    /// Waits until every member sees exactly those of its side, and has seen no loss meanwhile of a member that was there
     /// all the time. Stopped members are left out.
     pub(crate) fn settles_without(&mut self, stopped: &[&str]) {
         let deadline = Instant::now() + RECOVERY;

@@ -42,7 +42,7 @@ impl Subscriber for Shipper {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The one test of this program with a subscriber of its own: a global one, because tracing keeps others from being told what they
+/// The one test of this program with a subscriber of its own: a global one, because tracing keeps others from getting the lines that they
 /// cause.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_may_send_each_event_to_another_node() {

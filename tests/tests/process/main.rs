@@ -20,7 +20,7 @@ use crate::{
     common::{SECRET, soon},
 };
 
-/// How soon nodes of these tests have to notice that the other is dead.
+/// The time within which nodes of these tests have to notice that the other is dead.
 const TIMEOUT: Duration = Duration::from_millis(1000);
 
 /// A node in this process, and one in another that is connected to it.

@@ -52,7 +52,7 @@ fn a_master_that_sleeps_is_replaced_and_comes_back() {
     cluster.settles();
 }
 
-/// Slaves without any master keep what they know, and find each other again.
+/// Slaves without any master keep their knowledge, and find each other again.
 #[test]
 fn both_global_nodes_are_killed_and_started_again() {
     let mut cluster = Cluster::start();

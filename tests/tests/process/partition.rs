@@ -23,7 +23,7 @@ impl Wires {
         match wires.try_to_lay() {
             Ok(()) => Some(wires),
             Err(problem) => {
-                // Past the test harness, which hides what is printed.
+                // Past the test harness, which hides the output.
                 let _ = writeln!(std::io::stderr(), "partition: SKIPPED: {problem}");
                 None
             }

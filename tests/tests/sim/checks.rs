@@ -44,7 +44,7 @@ impl Checks {
                 message,
                 ..
             } => {
-                let from = world.find(&from).ok_or("a message from nobody")?;
+                let from = world.find(&from).ok_or("a message without a sender")?;
                 self.guarantee.received(&port, &message, from)
             }
             Observation::Said { at, port, number } => {

@@ -20,7 +20,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 
 type Contents = BTreeMap<String, Value>;
 
-/// A watch, and what it has told so far.
+/// A watch, and its reports so far.
 #[derive(Debug)]
 struct Watch {
     family: &'static str,
@@ -95,7 +95,7 @@ impl Database {
         }
     }
 
-    /// First all, then changes that fit to what was told before.
+    /// First all, then changes that fit the earlier reports.
     pub(crate) fn watched(&mut self, at: Member, id: WatchId, told: Watched) -> Result<(), String> {
         let Some(watch) = self.watches.get_mut(&(at, id)) else {
             return Err(format!("{id:?} of {at:?} tells {told:?} after its end"));
@@ -144,7 +144,7 @@ impl Database {
         ANSWER
     }
 
-    /// Every node sees the union of what the running ones have set, and so does every watch.
+    /// Every node sees the union of the entries of the running ones, and so does every watch.
     pub(crate) fn check_end(
         &mut self,
         world: &World,
@@ -188,7 +188,7 @@ fn is_union(world: &World, family: &str, contents: &Contents) -> Result<(), Stri
     }
     for (key, value) in contents {
         match union.get(key) {
-            None => return Err(format!("{key} = {value}, which nobody has set")),
+            None => return Err(format!("{key} = {value}, which no node has set")),
             Some(values) if !values.contains(value) => {
                 return Err(format!("{key} = {value}, which is none of {values:?}"));
             }

@@ -80,7 +80,7 @@ impl Guarantee {
         let number = message.first().and_then(Value::as_i64).unwrap_or(-1);
         let said = self.said.get(&(from, number as u64));
         let Some((road, epoch, place)) = said.cloned() else {
-            return Err(format!("{port} was sent {message:?} by nobody"));
+            return Err(format!("{port} got {message:?}, which no port has sent"));
         };
         if road.2 != *port {
             return Err(format!("{port} gets a message of {road:?}"));
@@ -110,7 +110,7 @@ impl Guarantee {
         self.monitors.retain(|(at, _), _| *at != member);
     }
 
-    /// When nothing is on its way any more: everything has arrived that no monitor has fired for.
+    /// Nothing is on its way any more: everything has arrived that no monitor has fired for.
     pub(crate) fn check_end(&self, world: &World) -> Result<(), String> {
         for (road, sender) in &self.senders {
             if sender.monitor.is_none() || !world.is_alive(&road.2) {

@@ -29,7 +29,7 @@ fn crowd(seed: u64, seeds: &[&str]) -> (World, Vec<Member>) {
     (world, members)
 }
 
-/// How often nodes came up and messages arrived, if no connection was ever lost.
+/// The counts of nodes that came up and of messages that arrived, if no connection was ever lost.
 fn count(world: &mut World) -> (usize, usize) {
     let (mut ups, mut arrived) = (0, 0);
     while let Some(observation) = world.observe() {

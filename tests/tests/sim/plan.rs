@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use proptest::{collection::vec, prelude::*};
 
-/// A schedule: a network, its nodes, and what befalls them.
+/// A schedule: a network, its nodes, and their events.
 #[derive(Clone)]
 pub(crate) struct Plan {
     /// The seed of all random numbers of the world.
@@ -57,7 +57,7 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// Something that happens, some time after what came before.
+/// An event, some time after the one before it.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) after: Duration,

@@ -54,7 +54,7 @@ pub(crate) fn run(plan: &Plan, traced: bool) -> Result<(), String> {
     run.repair();
     run.pass(SETTLED)?;
     run.checks.check_end(&mut run.world)?;
-    run.everybody_is_found()?;
+    run.every_node_is_found()?;
     let asked = run.checks.database.ask_all(&mut run.world);
     run.pass(Database::patience())?;
     run.checks.database.check_end(&run.world, &asked)
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
     }
 
     /// Each node reaches the next one that is running, whether or not they have been connected before.
-    fn everybody_is_found(&mut self) -> Result<(), String> {
+    fn every_node_is_found(&mut self) -> Result<(), String> {
         let running = self.members.iter().copied();
         let running: Vec<_> = running.filter(|one| self.world.is_running(*one)).collect();
         let mut sent = Vec::new();

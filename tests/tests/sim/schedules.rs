@@ -26,7 +26,7 @@ const REGRESSIONS: &[u64] = &[
     // A queue that overflowed while monitors fired was taken for the loss that they fired for.
     319,
     // A monitor was set during a loss, and messages behind it were dropped, though the monitor stood.
-    176, // What a callback had monitored anew fired at once for the same loss.
+    176, // A monitor that a callback had set anew fired at once for the same loss.
     0,
 ];
 

@@ -13,7 +13,7 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
-/// Asks the node for what its mesh knows, whenever something is logged.
+/// Asks the node for the state of its mesh, whenever a line is logged.
 #[derive(Clone, Default)]
 struct Curious {
     node: Arc<Mutex<Option<Node>>>,
@@ -22,7 +22,7 @@ struct Curious {
 
 impl<S: Subscriber> Layer<S> for Curious {
     fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
-        let node = self.node.lock().expect("nobody panics").clone();
+        let node = self.node.lock().expect("no thread panics").clone();
         if let Some(node) = node {
             let set = node.db_set("logs", "asked", self.asked.load(Ordering::Relaxed) as i64);
             set.expect("names and values are allowed");
@@ -45,7 +45,7 @@ async fn a_log_subscriber_may_use_the_node() {
             .bind("127.0.0.1:0")
     };
     let node = start("a").start().await.expect("the node starts");
-    *curious.node.lock().expect("nobody panics") = Some(node.clone());
+    *curious.node.lock().expect("no thread panics") = Some(node.clone());
     let other = start("b").seed(node.listeners().remove(0)).start().await;
     let other = other.expect("the node starts");
     // That it is up is logged by the mesh.
@@ -54,6 +54,6 @@ async fn a_log_subscriber_may_use_the_node() {
         tokio::task::yield_now().await;
     }
     other.stop().await;
-    curious.node.lock().expect("nobody panics").take();
+    curious.node.lock().expect("no thread panics").take();
     node.stop().await;
 }

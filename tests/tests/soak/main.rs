@@ -35,7 +35,7 @@ fn honest_peers_are_served_during_attacks() {
                 .collect()
         });
         for outcome in outcomes {
-            let outcome = outcome.expect("the processes do what they should");
+            let outcome = outcome.expect("the processes follow their plan");
             println!("{outcome}");
             wrong.extend(
                 outcome

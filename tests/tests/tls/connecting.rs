@@ -20,7 +20,7 @@ async fn refused(a: NodeBuilder, b: NodeBuilder, expected: &str) {
     logs.warned(expected).await;
     assert!(a.up_nodes().is_empty() && b.up_nodes().is_empty());
     let lines = logs.lines();
-    // One line at each end at most, however often it is tried; it says who it is.
+    // One line at each end at most, however often it is tried, with the name of the peer.
     let said = lines.iter().find(|(_, line)| line.contains(expected));
     let (_, line) = said.unwrap();
     assert!(logs.count(expected) <= 2, "{lines:#?}");

@@ -108,7 +108,7 @@ async fn a_cut_connection_leaves_no_hole() {
                     Some(-1) => closed = true,
                     number => assert_eq!(number, Some(next)),
                 },
-                // `a` is still busy with what came before the cut, and has refused a second connection.
+                // `a` is still busy with the data before the cut, and has refused a second connection.
                 _ = &mut again => {
                     again = Box::pin(watch(&b, &inbox.id));
                     snd!(b, inbox.id, -1);

@@ -53,7 +53,7 @@ fn every_recording_is_replayed_or_excused() {
     );
 }
 
-/// Whatever may be excused, no recording in CBOR is.
+/// No recording in CBOR is excused.
 #[test]
 fn every_recording_in_cbor_is_replayed() {
     for (name, reason) in EXCEPTIONS {

@@ -127,14 +127,14 @@ impl Seat<'_> {
         )
     }
 
-    /// Replays the other end and compares this one with what it did.
+    /// Replays the other end and compares this one with the recording.
     fn replay(&self, chunk: usize) -> bool {
         let Some((mut handshake, hello)) = self.sit_down() else {
             return false;
         };
         let sent = |phase| self.sent(self.other, phase).concat();
         let mut theirs = [sent("greeting"), sent("auth")].concat();
-        // A little of what follows will do: the rest is for the link.
+        // The first bytes of the rest suffice: the others are for the link.
         theirs.extend([sent("data"), sent("raw")].concat().into_iter().take(1000));
         let mut outcome = Outcome::default();
         outcome.take(&mut handshake);
@@ -151,7 +151,7 @@ impl Seat<'_> {
         assert!(outcome.sent.starts_with(hello), "{title}");
         let proof = String::from_utf8_lossy(&outcome.sent[hello.len()..]).into_owned();
         match self.sent(self.own, "auth").first() {
-            // The minimal client does not look at what it is asked for.
+            // The minimal client does not look at the requested method.
             Some(line) if line.starts_with(b"cleartext;") && proof.is_empty() => return,
             Some(line) => {
                 let line = String::from_utf8_lossy(without_end(line)).into_owned();
@@ -167,7 +167,7 @@ impl Seat<'_> {
                 assert!(both[1], "{title}");
                 self.check_established(&established, received);
             }
-            // The reference stops at the node ID and never looks whether the nonce is its own as well.
+            // The reference stops at the node ID and does not compare the nonce with its own as well.
             None if failed == HandshakeError::Echo.to_string() => {
                 assert_eq!(self.transcript.name, "handshake_echo_attack");
             }
@@ -216,7 +216,7 @@ impl Outcome {
                 HandshakeOutput::Transmit(bytes) => self.sent.extend(bytes),
                 HandshakeOutput::Established(established) => self.established = Some(established),
                 HandshakeOutput::Failed(error) => self.failed = Some(error.to_string()),
-                // Here a mesh looks whether it is its own nonce; the reference does not.
+                // Here a mesh compares the nonce with its own; the reference does not.
                 HandshakeOutput::Namesake { .. } => {
                     self.failed = Some(HandshakeError::Myself.to_string());
                 }

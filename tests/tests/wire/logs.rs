@@ -93,7 +93,7 @@ struct Other {
 }
 
 impl Other {
-    /// True if our node has asked at least what the recorded one had asked.
+    /// True if our node has asked at least as much as the recorded one.
     fn knows(ours: &View, theirs: &View) -> bool {
         ours.finds.is_superset(&theirs.finds) && ours.others.starts_with(&theirs.others)
     }
@@ -234,7 +234,7 @@ impl<'a> Replay<'a> {
         other.theirs.note(&timeless(packet), &asked);
     }
 
-    /// Waits until our node has told the others what the recorded one had told them by now, and nothing else.
+    /// Waits until our node has told the others the same as the recorded one by now, and nothing else.
     async fn compared(&mut self) {
         self.wait_for(|ours, theirs| ours == theirs).await;
     }
@@ -260,7 +260,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Takes note of what our node has sent.
+    /// Takes note of the packets of our node.
     fn collect(&mut self) {
         for other in self.others.values_mut() {
             for packet in other.actor.take() {
@@ -280,7 +280,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Leaves out what need not be the same, as `replay` does.
+    /// Leaves out the parts that may differ, as `replay` does.
     fn plain(&self, other: &Other, view: &View) -> View {
         let mut view = view.clone();
         view.ids.clear();

@@ -13,7 +13,7 @@ use aemp_proto::{
 
 use aemp_tests::transcript::{self, Transcript};
 
-/// Proves to any node whatever its nonce is; recorded proofs are good for recorded nonces only.
+/// Proves to any node with any nonce; recorded proofs are good for recorded nonces only.
 const PROOF: &[u8] = b"cleartext;67656865696d;json\n";
 
 /// The recordings that are played here.

@@ -151,14 +151,14 @@ fn check_packet(name: &str, format: &Format, packet: &[u8]) -> String {
         "message".to_owned()
     };
     writer.finish().unwrap();
-    // Those two say nothing, whatever their arguments are.
+    // Those two have no effect, with any arguments.
     if !matches!(kind.as_str(), "" | "devnull") {
         assert_eq!(json(format, &out), json(format, packet), "{name}");
     }
     kind
 }
 
-/// One end of all connections between two nodes, doing again what it did.
+/// One end of all connections between two nodes, which repeats its recording.
 struct Replay {
     name: String,
     peer: Peer,
@@ -295,7 +295,7 @@ fn invalid_json_is_an_error() {
     let transcript = transcript::one("snd_unencodable");
     let packets = transcript.sent(1, "a", "data");
     let sound: Vec<_> = packets.iter().map(|packet| is_sound(packet)).collect();
-    // The greeting, infinities and what is no number, half a surrogate pair, and U+FFFF.
+    // The greeting, infinities and not-a-numbers, half a surrogate pair, and U+FFFF.
     assert_eq!(sound, [true, false, false, false, false, true]);
 }
 

@@ -104,14 +104,14 @@ impl<'a> Replay<'a> {
                 assert!(now.as_f64().unwrap() > 1.7e9, "{place}: {now}");
                 assert_eq!(message, &recorded[..recorded.len() - 1], "{place}");
             }
-            // The reference says nothing of the function, and forgets at once what a port has died of.
+            // The reference says nothing of the function, and forgets the reason of a death at once.
             ("spawn_unknown_function" | "spawn_dies", "kil0") => {
                 assert_eq!((&sent[2], &sent[3]), (&recorded[2], &json!("die")));
                 let text = sent[4].as_str().unwrap();
                 let known = ["No::Such::function", "init failed"];
                 assert!(known.iter().any(|known| text.contains(known)), "{sent}");
             }
-            // The reference knows what it has ever been asked for, even if that failed.
+            // The reference keeps the name of every request, even if it failed.
             ("node_requests_secure", "1") if self.step.contains("_spawn") => {
                 assert_eq!((&sent[0], &sent[1]), (&recorded[0], &json!("")), "{place}");
             }
@@ -127,7 +127,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Code is never run: a text says so, behind what the caller wants to hear first.
+    /// Code is never run: a text says so, behind the elements that the caller expects first.
     fn check_refusal(&mut self, request: &Json, answer: &Json) {
         self.refused = true;
         let place = self.place();

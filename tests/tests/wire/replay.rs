@@ -286,7 +286,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Takes note of what has been sent.
+    /// Takes note of the sent packets.
     fn collect(&mut self) {
         let Some(subject) = &mut self.subject else {
             return;
@@ -298,7 +298,10 @@ impl<'a> Replay<'a> {
                 && !self.heard[&other].global
             {
                 let family = packet[2].as_str().unwrap();
-                assert!(asked.contains(family), "{place}: nobody asked: {packet}");
+                assert!(
+                    asked.contains(family),
+                    "{place}: without a question: {packet}"
+                );
             }
             self.ours.entry(other).or_default().note(&packet, &asked);
         }

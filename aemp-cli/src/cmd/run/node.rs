@@ -43,10 +43,10 @@ pub(super) async fn run(output: &Output, builder: NodeBuilder, ways: Ways) -> Ou
         Some(address) => Some(serve(&node, address).await?),
         None => None,
     };
-    tell(output, &node, ways.tells, server.as_ref())?;
-    say(notify.as_ref(), notify::READY);
+    print_listeners(output, &node, ways.tells, server.as_ref())?;
+    report(notify.as_ref(), notify::READY);
     let exit = until_end(&node, ways.watched, &mut signals).await;
-    say(notify.as_ref(), notify::STOPPING);
+    report(notify.as_ref(), notify::STOPPING);
     tracing::info!("{} stops", Shown(node.id()));
     tokio::select! {
         () = node.stop_within(DRAIN) => Ok(exit),
@@ -60,14 +60,14 @@ async fn serve(node: &Node, address: &str) -> Result<MetricsServer, Failure> {
     server.map_err(|error| Failure::config(format_args!("--metrics {address}: {error}")))
 }
 
-fn say(notify: Option<&Notify>, text: &str) {
+fn report(notify: Option<&Notify>, text: &str) {
     if let Some(notify) = notify {
-        notify.say(text);
+        notify.send(text);
     }
 }
 
 /// Prints or logs where the node listens.
-fn tell(
+fn print_listeners(
     output: &Output,
     node: &Node,
     tells: bool,

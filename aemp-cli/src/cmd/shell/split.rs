@@ -1,7 +1,7 @@
 //! Splitting a line of the shell into words.
 //!
 //! Words are as on the command line: `'...'` quotes blanks, and a backslash quotes one character. In addition, a word
-//! that begins with `[`, `{` or `"` is JSON to its end, whatever it contains.
+//! that begins with `[`, `{` or `"` is JSON to its end.
 //!
 //! The crate `shlex` would not replace this code. It takes `#name`, the short name of a port, for a comment. It takes a
 //! `"` for a quote, so it cannot stop in front of JSON, which its caller would have to find in the line by itself. Its

@@ -118,7 +118,7 @@ fn summary(app: &App, paint: Paint) -> Line<'static> {
     Line::from(spans)
 }
 
-/// The node that the table is about, the filter, and the pause. They come before what may be cut.
+/// The node that the table is about, the filter, and the pause. They come before the parts that may be cut.
 fn about(app: &App, paint: Paint, spans: &mut Vec<Span<'static>>) {
     if let Some(node) = &app.place.scope {
         spans.push(Span::raw(" of "));

@@ -180,7 +180,7 @@ fn the_usage_of_an_owner_is_known() {
     assert_eq!(
         held(&shards, b),
         (0, 0),
-        "and goes when somebody else sets it"
+        "and goes when another node sets it"
     );
 }
 
@@ -213,7 +213,11 @@ fn much_goes_in_slices() {
         set(&mut shards, back, key, 3);
     }
     del(&mut shards, back, "1");
-    assert_eq!(shown(&shards, "1"), None, "what is gone does not come back");
+    assert_eq!(
+        shown(&shards, "1"),
+        None,
+        "an entry that is gone does not come back"
+    );
     assert_eq!(expire_all(&mut shards), [SLICE, SLICE - 2]);
     assert_eq!(
         (shown(&shards, "0"), shown(&shards, "2")),

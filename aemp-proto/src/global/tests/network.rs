@@ -238,7 +238,7 @@ impl Network {
             Output::Answer { query, answer } => self.node(name).answers.push((query, answer)),
             Output::Watched { watch, told } => self.node(name).watched(watch, &told),
             Output::Log { text, .. } => self.node(name).logs.push(text),
-            Output::StartTls { .. } => unreachable!("nobody wants TLS"),
+            Output::StartTls { .. } => unreachable!("no node wants TLS"),
             Output::LookUp { .. } => unreachable!("seeds are addresses"),
             Output::WakeWriter { .. }
             | Output::NodeUp(_)
@@ -437,9 +437,9 @@ impl Network {
     }
 
     /// Returns the answer to a query, if it comes at once.
-    pub(super) fn ask(&mut self, node: &str, what: Query, family: &str) -> Option<Answer> {
+    pub(super) fn ask(&mut self, node: &str, kind: Query, family: &str) -> Option<Answer> {
         let now = self.now;
-        let query = self.mesh(node).db_query(now, what, family);
+        let query = self.mesh(node).db_query(now, kind, family);
         self.settle();
         self.answer(node, query)
     }

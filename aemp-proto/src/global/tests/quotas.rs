@@ -206,7 +206,10 @@ fn too_many_watches() {
     assert_eq!(logs(&mut network, "g").matches(told).count(), 1);
     network.watch("t", "c");
     network.pass(1.0);
-    assert!(!network.news("t").is_empty(), "others watch what they like");
+    assert!(
+        !network.news("t").is_empty(),
+        "the quotas of others are their own"
+    );
     say(&mut network, "s", "g", "g_mon0", &["a".into()]);
     network.pass(20.0);
     say(&mut network, "s", "g", "g_mon1", &["c".into()]);

@@ -142,7 +142,7 @@ fn without_another_seed_any_global_node_will_do() {
 fn global_nodes_find_each_other_and_stay_connected() {
     let nodes: [(&str, &[&str]); 3] = [("a", &["a"]), ("b", &["b", "a"]), ("c", &["c", "a"])];
     let mut network = Network::of(&nodes);
-    assert!(network.mesh("b").is_up(&id("c")), "nobody told them to");
+    assert!(network.mesh("b").is_up(&id("c")), "no node told them to");
     network.cut("b", "c");
     assert!(!network.mesh("b").is_up(&id("c")));
     assert_eq!(network.view("'g").len(), 3, "a still sees both");

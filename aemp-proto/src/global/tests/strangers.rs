@@ -184,7 +184,7 @@ fn late_packets_of_a_lost_connection_have_no_effect() {
     network.assert_no_trace_of("s");
 }
 
-/// Connects a node without a role to `a`, for tests that send what they like.
+/// Connects a node without a role to `a`, for tests that send arbitrary requests.
 fn stranger(network: &mut Network) {
     network.start_with("x", |config| config.listeners = vec![]);
     let now = network.now;
@@ -199,7 +199,7 @@ fn told(network: &mut Network) -> Vec<String> {
     packets.into_iter().filter(about).collect()
 }
 
-/// A reference node that is global before it is configured uses another global node as its master, and tells nobody else
+/// A reference node that is global before it is configured uses another global node as its master, and tells no other node
 /// of its entries. So its own slaves see them only if they come back as sets.
 #[test]
 fn a_global_node_with_a_master_gets_its_own_entries_back() {

@@ -178,7 +178,7 @@ fn deleting_ones_own_does_not_delete_anothers() {
     network.kill("g");
     network.pass(120.0);
     network.del("s", "f", "k");
-    assert!(network.news("s").is_empty(), "what t has set shows still");
+    assert!(network.news("s").is_empty(), "the entries of t show still");
 }
 
 #[test]

@@ -312,7 +312,7 @@ fn a_proof_in_clear_is_invalid_within_tls() {
     assert_eq!(b.failure(), WRONG);
 }
 
-/// With ephemeral keys, only the proof that covers the channel counts, whatever else is accepted.
+/// With ephemeral keys, only the proof that covers the channel counts, among all accepted methods.
 #[test]
 fn within_tls_of_a_secret_no_other_method_counts() {
     for line in [

@@ -28,7 +28,7 @@ pub(super) struct Place {
     /// The last failure that was logged since its node was connected.
     pub(super) trouble: Option<String>,
     pub(super) failure: Option<SeedFailure>,
-    /// How often its node has ended the handshake since then.
+    /// The number of handshakes that its node has ended since then.
     pub(super) hung_up: u32,
 }
 

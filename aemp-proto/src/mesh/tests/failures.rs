@@ -232,8 +232,8 @@ fn seeds_keep_their_last_failure() {
         state.failure.map(|failure| (failure.kind, failure.text))
     };
     assert_eq!(last(&net), None);
-    net.mesh.dialed(net.now, ConnId(1), Err("nobody".into()));
-    let expected = (SeedFailureKind::Unreachable, "nobody".to_owned());
+    net.mesh.dialed(net.now, ConnId(1), Err("refused".into()));
+    let expected = (SeedFailureKind::Unreachable, "refused".to_owned());
     assert_eq!(last(&net), Some(expected));
 
     let conn = net.redial();

@@ -64,12 +64,12 @@ impl Net {
                 Output::Dial { conn, addr } => Some(format!("dial {} {addr}", conn.0)),
                 Output::Transmit { conn, bytes } => {
                     let bytes = String::from_utf8(bytes).unwrap();
-                    let what = if bytes.starts_with("aemp;") {
+                    let line = if bytes.starts_with("aemp;") {
                         "hello"
                     } else {
                         "proof"
                     };
-                    Some(format!("{what} {}", conn.0))
+                    Some(format!("{line} {}", conn.0))
                 }
                 Output::Close { conn } => Some(format!("close {}", conn.0)),
                 Output::Established {

@@ -32,7 +32,7 @@ fn two_nodes_that_send_to_each_other_come_up_once() {
 }
 
 #[test]
-fn whatever_is_cut_there_is_one_connection_in_the_end() {
+fn cuts_leave_one_connection_in_the_end() {
     for plan in [Plan::seeds(), Plan::on_demand()] {
         for_all(plan.cut(), |world, _| world.assert_one_connection());
     }

@@ -346,7 +346,7 @@ impl World {
     fn check_urges(&self) {
         match self.peer.standing() {
             Standing::Up(_) => assert!(!self.asleep || self.peer.pending_bytes() == 0),
-            Standing::Connecting => assert!(self.connecting, "nobody was told to connect"),
+            Standing::Connecting => assert!(self.connecting, "the runtime was not told to connect"),
             _ => {}
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn view(request: &Request, network: &Network) -> Markup {
         (plain(rows::table(network, Tab::Handlers, None), "Handlers", |_, _| None))
         (table(request, rows::table(network, Tab::Ports, None), "The longest queues of each node", link))
         div #waits {
-            (plain(waits, "Who waits for whom", |row, at| {
+            (plain(waits, "Waiting ports", |row, at| {
                 let port = row.cells.get(at).filter(|_| [1, 4].contains(&at))?;
                 // Several ports are no link.
                 (!port.text.contains(' ')).then(|| Page::Port(port.text.clone()))

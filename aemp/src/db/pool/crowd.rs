@@ -34,7 +34,7 @@ impl Shared {
     /// The port of a member is ending or dead, so its keys go to others.
     pub(super) fn ended(&self, chosen: Chosen) {
         self.members().ended(chosen);
-        self.crowd.tell();
+        self.crowd.notify();
     }
 }
 
@@ -67,7 +67,7 @@ impl Crowd {
         let _ = self
             .end
             .compare_exchange(OPEN, end, Ordering::AcqRel, Ordering::Acquire);
-        self.tell();
+        self.notify();
     }
 
     /// A place is free. Those that wait for any member, and those that wait for this one, look again, one of each.
@@ -96,7 +96,7 @@ impl Sink for Crowd {
         self.members.lock().learn(&event)
     }
 
-    fn tell(&self) {
+    fn notify(&self) {
         shielded(|| self.changed.notify_waiters());
     }
 }

@@ -77,7 +77,7 @@ mod tests {
     use crate::db::pool::key::mix;
 
     #[test]
-    fn it_is_the_least_whatever_is_set() {
+    fn the_least_is_found_after_each_change() {
         let (mut least, mut plain) = (Least::default(), Vec::<Option<u64>>::new());
         assert_eq!(least.first(), None);
         for number in 0..5000 {

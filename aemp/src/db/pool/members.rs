@@ -1,7 +1,7 @@
-//! The members of a pool: who they are, what they offer, and which one is next. No I/O.
+//! The members of a pool, their offers, and the next one. No I/O.
 //!
 //! *Turns* are stride scheduling: each member has a place in virtual time, the one that is furthest behind is next, and
-//! it advances by the inverse of its weight. *Load* is the calls that are out from this pool, and what a member has published,
+//! it advances by the inverse of its weight. *Load* is the calls that are out from this pool, and the load that a member has published,
 //! by its weight. A published load contains the calls of this pool, so those that were out when it came are subtracted; if
 //! they were not, a busy pool would count them twice. Both orders are trees, so a choice is O(log n).
 //!
@@ -159,7 +159,7 @@ impl Members {
         }
     }
 
-    /// A call of a member has ended. Returns whether its room is limited, so that others may wait for the place, and the notice for
+    /// A call of a member has ended. Returns true if its room is limited, so that others may wait for the place, and the notice for
     /// keys that wait for it.
     ///
     /// Each place is told, not only the first one of a full member: one that waits may not have taken the place before when the next is free.
@@ -207,7 +207,7 @@ impl Members {
         member.filter(|member| member.number == chosen.number)
     }
 
-    /// Learns what the database tells. True if those that wait for a member must look again.
+    /// Takes a report of the database. True if those that wait for a member must look again.
     pub(super) fn learn(&mut self, event: &Watched) -> bool {
         self.changed = false;
         match event {

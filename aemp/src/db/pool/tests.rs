@@ -354,7 +354,7 @@ fn keys_that_are_not_ports_are_ignored() {
     assert!(Members::new(1).pick(Pick::Random).is_err());
 }
 
-/// Whatever is done, counts and orders agree with the members.
+/// After any sequence of operations, counts and orders agree with the members.
 #[test]
 fn a_random_life_keeps_counts_and_orders() {
     let mut members = Members::new(3);

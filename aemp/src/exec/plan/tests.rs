@@ -54,8 +54,8 @@ fn anything_goes(seed: u64) {
             match dice.below(4) {
                 0 => model.link(dice.below(3)),
                 1 => {
-                    let (to, what) = (dice.below(ports), job(&mut dice, ports, 2));
-                    model.post_from_outside(to, what);
+                    let (to, job) = (dice.below(ports), job(&mut dice, ports, 2));
+                    model.post_from_outside(to, job);
                 }
                 _ => {
                     let task = job(&mut dice, ports, 3);

@@ -10,7 +10,7 @@ const MOST: usize = 1000;
 
 /// Tells an event. Outside of spans it may happen on a task that others depend on, so a strand calls the tracer.
 #[cold]
-fn tell(node: &Node, event: Event) {
+fn report(node: &Node, event: Event) {
     if is_in_tracer() {
         return;
     }
@@ -45,7 +45,7 @@ pub(crate) fn killed(port: &dyn AnyPort, reason: &Reason) {
 pub(crate) fn killed_far(node: &Node, port: &PortId, reason: &Reason) {
     if node.tracing().is_some() {
         let (port, reason) = (port.clone(), reason.clone());
-        tell(node, Event::Kill { port, reason });
+        report(node, Event::Kill { port, reason });
     }
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn killed_far(node: &Node, port: &PortId, reason: &Reason) {
 pub(crate) fn monitor_fired(node: &Node, port: impl FnOnce() -> PortId, reason: &Reason) {
     if node.tracing().is_some() {
         let (port, reason) = (port(), reason.clone());
-        tell(node, Event::Monitor { port, reason });
+        report(node, Event::Monitor { port, reason });
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn restarted(supervisor: &dyn AnyPort, children: u64) {
             supervisor,
             children,
         };
-        tell(node, event);
+        report(node, event);
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn restarted(supervisor: &dyn AnyPort, children: u64) {
 pub(crate) fn connected(node: &Node, other: &NodeId, again: bool) {
     if node.tracing().is_some() {
         let other = other.clone();
-        tell(node, Event::Connect { node: other, again });
+        report(node, Event::Connect { node: other, again });
     }
 }
 
@@ -84,6 +84,6 @@ pub(crate) fn connected(node: &Node, other: &NodeId, again: bool) {
 pub(crate) fn disconnected(node: &Node, other: &NodeId, text: &str) {
     if node.tracing().is_some() {
         let (other, text) = (other.clone(), text.to_owned());
-        tell(node, Event::Disconnect { node: other, text });
+        report(node, Event::Disconnect { node: other, text });
     }
 }

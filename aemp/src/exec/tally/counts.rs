@@ -78,7 +78,7 @@ pub(super) struct HandlerCounts {
     handled: Count,
     /// The value of `handled` up to which messages have been weighed.
     weighed: Count,
-    /// The calls among them that were not handled, because nobody waited for them any more.
+    /// The calls among them that were not handled, because no caller waited for them any more.
     unwanted: Count,
     times: TimeCounts,
     /// The calls of this handler, within the node and to others.

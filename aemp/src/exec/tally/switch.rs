@@ -1,7 +1,7 @@
-//! The switch of a node's counting: on for a while after somebody has asked for the counts.
+//! The switch of a node's counting: on for a while after a question for the counts.
 //!
 //! A program with the feature `metrics` counts at all times, because a scraper wants counts that only grow. Others count from the
-//! first question of an observer on, until [`LINGER`] has passed without one. So a program that nobody looks at pays for one
+//! first question of an observer on, until [`LINGER`] has passed without one. So a program without an observer pays for one
 //! branch, and an observer needs nothing to be added to a program.
 
 use std::{
@@ -61,7 +61,7 @@ impl Switch {
     }
 
     /// Turns it off if the time is over. Otherwise returns the time at which it is.
-    pub(crate) fn look(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn check(&self, now: Instant) -> Option<Instant> {
         let mut until = self.until.lock();
         if until.is_some_and(|until| until > now) {
             return *until;
@@ -98,9 +98,9 @@ mod tests {
         assert!(switch.is_on());
         let later = start + LINGER / 2;
         assert_eq!(switch.hold(later), Was::On);
-        assert_eq!(switch.look(start + LINGER), Some(later + LINGER));
+        assert_eq!(switch.check(start + LINGER), Some(later + LINGER));
         assert!(switch.is_on());
-        assert_eq!(switch.look(later + LINGER), None);
+        assert_eq!(switch.check(later + LINGER), None);
         assert!(!switch.is_on());
         assert!(matches!(switch.hold(later + LINGER), Was::Off(_)));
     }

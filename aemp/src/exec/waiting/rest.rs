@@ -10,7 +10,7 @@
 //! Otherwise the task that has come ends. The cost is the same for any number of ports.
 //!
 //! Left out: blocking ports, whose handlers run on threads of their own, and nodes without a clock of their own
-//! (simulated ones), which must not depend on what happened before.
+//! (simulated ones), which must not depend on earlier events.
 
 use std::{
     any::Any,

@@ -32,7 +32,7 @@ struct World {
     step: u64,
     next: usize,
     random: Random,
-    /// How often a member lost the name to an older holder.
+    /// The number of times that a member lost the name to an older holder.
     lost: usize,
 }
 
@@ -65,7 +65,7 @@ impl World {
         self.cut.contains_key(&(a.min(b), a.max(b)))
     }
 
-    /// A new claim. It knows what the connected members have told.
+    /// A new claim. It knows the reports of the connected members.
     fn join(&mut self) {
         let number = self.next;
         self.next += 1;

@@ -47,7 +47,7 @@ pub(super) async fn run(
             );
             let text = secured.describe().unwrap_or_default();
             let text = format!("{text} as {role} with {node}");
-            net.node().say(Remark::new(Level::Debug, text));
+            net.node().remark(Remark::new(Level::Debug, text));
             net.secured(conn, binding);
             Some(Stream::Tls(secured))
         }

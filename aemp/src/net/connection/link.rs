@@ -235,7 +235,7 @@ impl LinkTask<'_> {
                 ready = self.stream.writable(), if writing => {
                     ready.map_err(|error| error::text(&error))?;
                 }
-                () = self.peer.writer.told(), if !writing => self.peer.writer.gather(self.carried).await,
+                () = self.peer.writer.notified(), if !writing => self.peer.writer.gather(self.carried).await,
                 () = tokio::time::sleep_until(deadline) => {
                     if large || self.brake.pauses() {
                         // The peer is not silent: this end does not read.
@@ -269,7 +269,7 @@ impl LinkTask<'_> {
                 ready = self.stream.writable(), if writing => {
                     ready.map_err(|error| error::text(&error))?;
                 }
-                () = self.peer.writer.told(), if !writing => self.peer.writer.gather(self.carried).await,
+                () = self.peer.writer.notified(), if !writing => self.peer.writer.gather(self.carried).await,
                 () = tokio::time::sleep_until(deadline) => {
                     // The peer is not silent: this end does not read.
                     self.link.heard(self.net.now());
@@ -382,7 +382,7 @@ impl LinkTask<'_> {
             let id = self.peer.id();
             let text =
                 format!("{id}: {LIMIT} ({most}) reached: reading from it stops for {wait:?}");
-            self.peer.say(Level::Warn, text);
+            self.peer.remark(Level::Warn, text);
         }
     }
 
@@ -480,7 +480,7 @@ impl LinkTask<'_> {
         let now = self.net.now();
         if self.resume.take_if(|resume| *resume <= now).is_some() {
             let lag = self.brake.port().and_then(|port| self.lag(port));
-            self.resume = self.brake.look(now, lag);
+            self.resume = self.brake.check(now, lag);
         }
         match self.link.timeout(now) {
             LinkAction::None => {}

@@ -1,4 +1,5 @@
-//! Seeds that stand for SRV records (RFC 2782).
+//! Seeds that stand for SRV records (RFC 2782). The system's look-ups know no such records, so this needs a resolver of its
+//! own (feature `srv`, off by default).
 
 mod order;
 

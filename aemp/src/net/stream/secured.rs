@@ -1,4 +1,4 @@
-//! A connection's bytes in TLS: a [`Session`] over what carries them.
+//! A connection's bytes in TLS: a [`Session`] over the stream that carries them.
 
 use std::{
     io::{self, ErrorKind},

@@ -1,9 +1,9 @@
 //! The notices of a stream that is no socket: of a tunnel, or of a connection of the simulated network.
 
+use std::sync::Arc;
 #[cfg(feature = "net")]
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -27,24 +27,84 @@ impl Stir {
 
 /// The next notice of a change. A poll that is not ready must leave its waker behind.
 #[cfg(feature = "net")]
-pub(crate) type Notice = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+type Notice = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 #[cfg(feature = "net")]
 impl Stir {
-    pub(crate) fn reads(self: &Arc<Self>) -> Notice {
+    fn reads(self: &Arc<Self>) -> Notice {
         let stir = Arc::clone(self);
         Box::pin(async move { stir.read.notified().await })
     }
 
-    pub(crate) fn writes(self: &Arc<Self>) -> Notice {
+    fn writes(self: &Arc<Self>) -> Notice {
         let stir = Arc::clone(self);
         Box::pin(async move { stir.write.notified().await })
     }
 }
 
+/// The notices that the one reader and the one writer of a stream wait for.
+#[cfg(feature = "net")]
+#[derive(Default)]
+pub(crate) struct Notices {
+    reading: Option<Notice>,
+    writing: Option<Notice>,
+}
+
+/// A stream that is no socket. Its owner stirs it after each change, and both conditions are asked again.
+pub(crate) trait Stirred: Sync {
+    fn stir(&self) -> &Arc<Stir>;
+
+    /// True if there may be something to read.
+    fn is_readable(&self) -> bool;
+
+    /// True if something may be written.
+    fn is_writable(&self) -> bool;
+
+    #[cfg(feature = "net")]
+    fn notices(&mut self) -> &mut Notices;
+
+    /// Waits until there may be something to read.
+    fn readable(&self) -> impl Future<Output = ()> + Send {
+        async {
+            while !self.is_readable() {
+                self.stir().read.notified().await;
+            }
+        }
+    }
+
+    /// Waits until something may be written.
+    fn writable(&self) -> impl Future<Output = ()> + Send {
+        async {
+            while !self.is_writable() {
+                self.stir().write.notified().await;
+            }
+        }
+    }
+
+    /// As [`readable`](Self::readable), for the one task that reads.
+    #[cfg(feature = "net")]
+    fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        let mut notice = self.notices().reading.take();
+        let next = || self.stir().reads();
+        let polled = poll_until(|| self.is_readable(), next, &mut notice, task);
+        self.notices().reading = notice;
+        polled
+    }
+
+    /// As [`writable`](Self::writable), for the one task that writes.
+    #[cfg(feature = "net")]
+    fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        let mut notice = self.notices().writing.take();
+        let next = || self.stir().writes();
+        let polled = poll_until(|| self.is_writable(), next, &mut notice, task);
+        self.notices().writing = notice;
+        polled
+    }
+}
+
 /// Ready when the condition holds. It is asked again after each notice.
 #[cfg(feature = "net")]
-pub(crate) fn poll_until(
+fn poll_until(
     is_ready: impl Fn() -> bool,
     next: impl Fn() -> Notice,
     notice: &mut Option<Notice>,

@@ -1,12 +1,10 @@
 //! A connection through a relay: a stream of bytes that the mesh carries in packets of another connection.
 
-#[cfg(feature = "net")]
-use std::task::{Context, Poll};
 use std::{io, sync::Arc};
 
-use super::stir::Stir;
 #[cfg(feature = "net")]
-use super::stir::{Notice, poll_until};
+use super::stir::Notices;
+use super::stir::{Stir, Stirred};
 use crate::net::Net;
 use aemp_proto::{mesh::TunnelRead, peer::ConnId};
 
@@ -19,9 +17,7 @@ pub(crate) struct Tunnel {
     conn: ConnId,
     stir: Arc<Stir>,
     #[cfg(feature = "net")]
-    reading: Option<Notice>,
-    #[cfg(feature = "net")]
-    writing: Option<Notice>,
+    notices: Notices,
 }
 
 impl Tunnel {
@@ -31,31 +27,7 @@ impl Tunnel {
             conn,
             stir,
             #[cfg(feature = "net")]
-            reading: None,
-            #[cfg(feature = "net")]
-            writing: None,
-        }
-    }
-
-    fn is_readable(&self) -> bool {
-        self.net.look(|mesh| mesh.tunnel_is_readable(self.conn))
-    }
-
-    fn is_writable(&self) -> bool {
-        self.net.look(|mesh| mesh.tunnel_is_writable(self.conn))
-    }
-
-    /// Waits until there may be something to read.
-    pub(super) async fn readable(&self) {
-        while !self.is_readable() {
-            self.stir.read.notified().await;
-        }
-    }
-
-    /// Waits until something may be written.
-    pub(super) async fn writable(&self) {
-        while !self.is_writable() {
-            self.stir.write.notified().await;
+            notices: Notices::default(),
         }
     }
 
@@ -95,25 +67,22 @@ impl Tunnel {
     }
 }
 
-/// For one reader and one writer that poll.
-#[cfg(feature = "net")]
-impl Tunnel {
-    /// As [`readable`](Self::readable), for the one task that reads.
-    pub(super) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        let mut notice = self.reading.take();
-        let next = || self.stir.reads();
-        let polled = poll_until(|| self.is_readable(), next, &mut notice, task);
-        self.reading = notice;
-        polled
+impl Stirred for Tunnel {
+    fn stir(&self) -> &Arc<Stir> {
+        &self.stir
     }
 
-    /// As [`writable`](Self::writable), for the one task that writes.
-    pub(super) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        let mut notice = self.writing.take();
-        let next = || self.stir.writes();
-        let polled = poll_until(|| self.is_writable(), next, &mut notice, task);
-        self.writing = notice;
-        polled
+    fn is_readable(&self) -> bool {
+        self.net.peek(|mesh| mesh.tunnel_is_readable(self.conn))
+    }
+
+    fn is_writable(&self) -> bool {
+        self.net.peek(|mesh| mesh.tunnel_is_writable(self.conn))
+    }
+
+    #[cfg(feature = "net")]
+    fn notices(&mut self) -> &mut Notices {
+        &mut self.notices
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 #[cfg(feature = "net")]
 use tokio::io::AsyncWrite;
 
-use super::tunnel::Tunnel;
+use super::{stir::Stirred, tunnel::Tunnel};
 use crate::net::machine::{self, TcpStream};
 #[cfg(feature = "sim")]
 use crate::sim::SimStream;

@@ -6,7 +6,7 @@ use aemp_codec::{Format, NodeId, PacketReader};
 
 use super::{NodeBuilder, tls};
 use crate::{
-    Node, ServiceError, StartError,
+    Node, ServiceError, SettingError, StartError,
     config::{self, Address, ConfigFile, Host, Method, Seed, Service, Settings},
     net::{NetConfig, Place, Source, Sources, local_addresses},
     node::names::Names,
@@ -84,10 +84,8 @@ impl NodeBuilder {
             NodeId::new(node)?;
             let parsed: Result<Address, _> = address.parse();
             if !parsed.is_ok_and(|address| address.port.is_some() && address.host != Host::Any) {
-                return Err(StartError::setting(
-                    "address",
-                    format!("{address:?} must be host:port"),
-                ));
+                let problem = SettingError::Incomplete(address.clone());
+                return Err(StartError::setting("address", problem));
             }
         }
         let secret = settings.secret.clone();
@@ -98,12 +96,14 @@ impl NodeBuilder {
             && self.addresses.is_empty()
             && self.seed_sources.is_empty();
         if !lonely && !self.place.has_network() {
-            let problem = "this program is built without a network (the feature `net` of aemp)";
-            let named = if binds.is_empty() { "seeds" } else { "binds" };
-            return Err(StartError::setting(named, problem.into()));
+            return Err(no_network(settings));
         }
         if !lonely && secret.is_none() && !tls::is_possible(settings) {
-            return Err(StartError::setting("secret", no_secret(settings)));
+            let cert = settings.cert.is_some();
+            return Err(StartError::setting(
+                "secret",
+                SettingError::NoSecret { cert },
+            ));
         }
         if settings.auth_offer.contains(&Method::Cleartext) {
             crate::log::warning!(
@@ -170,34 +170,32 @@ impl NodeBuilder {
             }
         }
         if formats.is_empty() {
-            let known: Vec<&str> = known.iter().map(Format::name).collect();
-            let problem = format!(
-                "none of its formats ({}) is known; the known formats are {}",
-                names.join(", "),
-                known.join(", ")
-            );
+            let problem = SettingError::UnknownFormats {
+                formats: names.clone(),
+                known: known.iter().map(|format| format.name().into()).collect(),
+            };
             return Err(StartError::setting("framing_format", problem));
         }
         Ok(formats)
     }
 }
 
-/// The error text for a node that has neither a secret nor TLS.
-fn no_secret(settings: &Settings) -> String {
-    let cert = match settings.cert.is_some() {
-        true => "`cert` is of no use, as this program is built without TLS",
-        false => "no `cert`",
+/// The error of a program without the feature `net` whose node is to be in a network.
+fn no_network(settings: &Settings) -> StartError {
+    let bind = settings.binds.iter().flatten().next();
+    let seed = settings.seeds.first().map(ToString::to_string);
+    let (setting, value) = match bind {
+        Some(bind) => ("binds", bind.to_string()),
+        None => ("seeds", seed.unwrap_or_else(|| "a network".into())),
     };
-    format!(
-        "there is none, and {cert}, so that no connection would be possible: name the network's secret (`aemp setsecret`, \
-         $AEMP_SECRET where a file is used, NodeBuilder::secret), or have no seeds, addresses and binds"
-    )
+    let feature = "net";
+    let problem = SettingError::MissingFeature { value, feature };
+    StartError::setting(setting, problem)
 }
 
 fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, StartError> {
     if methods.is_empty() {
-        let problem = "no method is left, so that no connection would be possible";
-        return Err(StartError::setting(key, problem.into()));
+        return Err(StartError::setting(key, SettingError::NoMethod));
     }
     Ok(methods)
 }
@@ -267,18 +265,19 @@ fn records(name: &str) -> Result<Source, StartError> {
 
 #[cfg(not(feature = "srv"))]
 fn records(name: &str) -> Result<Source, StartError> {
-    let problem =
-        "this program is built without look-ups of SRV records (the feature `srv` of aemp)";
-    Err(StartError::setting(
-        "seeds",
-        format!("srv:{name}: {problem}"),
-    ))
+    let problem = SettingError::MissingFeature {
+        value: format!("srv:{name}"),
+        feature: "srv",
+    };
+    Err(StartError::setting("seeds", problem))
 }
 
 /// The addresses that `*` stands for.
 fn on_this_machine(seed: &Address) -> Result<Vec<String>, StartError> {
-    let local = local_addresses();
-    let local = local.map_err(|error| StartError::setting("seeds", format!("{seed}: {error}")))?;
+    let local = local_addresses().map_err(|error| {
+        let seed = seed.clone();
+        StartError::setting("seeds", SettingError::Interfaces { seed, error })
+    })?;
     let each = local.into_iter().map(|ip| Address {
         host: Host::Named(ip.to_string()),
         port: seed.port,
@@ -355,7 +354,7 @@ mod tests {
     fn srv_records_need_the_feature() {
         let seed: Seed = "srv:_aemp._tcp.a.example".parse().unwrap();
         let error = seeds(&[seed]).unwrap_err().to_string();
-        assert!(error.contains("srv:_aemp._tcp.a.example: "), "{error}");
-        assert!(error.contains("the feature `srv` of aemp"), "{error}");
+        let begin = "seeds: srv:_aemp._tcp.a.example needs the feature `srv` of aemp";
+        assert!(error.starts_with(begin), "{error}");
     }
 }

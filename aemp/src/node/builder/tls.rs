@@ -1,7 +1,7 @@
 //! Making certificates from settings.
 
 use crate::{
-    StartError,
+    SettingError, StartError,
     config::{Encrypt, Method, Settings},
 };
 
@@ -13,15 +13,13 @@ pub(super) fn is_possible(settings: &Settings) -> bool {
 /// Checks for contradictory settings.
 pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.require_tls && !cfg!(feature = "tls") {
-        let problem = "this program is built without TLS (the feature `tls` of aemp)";
-        return Err(StartError::setting("require_tls", problem.into()));
+        return Err(StartError::setting("require_tls", without_tls("true")));
     }
     if settings.require_tls && settings.cert.is_none() {
-        let problem = "there is no `cert`, so that no connection would be possible";
-        return Err(StartError::setting("require_tls", problem.into()));
+        return Err(StartError::setting("require_tls", SettingError::NoCert));
     }
     if settings.encrypt == Encrypt::Always {
-        always(settings).map_err(|problem| StartError::setting("encrypt", problem.into()))?;
+        always(settings).map_err(|problem| StartError::setting("encrypt", problem))?;
     }
     if settings.cert.is_some() && !cfg!(feature = "tls") {
         crate::log::warning!(
@@ -40,21 +38,22 @@ pub(super) fn check(settings: &Settings) -> Result<(), StartError> {
 }
 
 /// Checks that a connection would be possible at all.
-fn always(settings: &Settings) -> Result<(), &'static str> {
+fn always(settings: &Settings) -> Result<(), SettingError> {
     let method = Method::HmacSha3_512;
     let usable = settings.auth_offer.contains(&method) && settings.auth_accept.contains(&method);
     match () {
-        () if !cfg!(feature = "tls") => {
-            Err("this program is built without TLS (the feature `tls` of aemp)")
-        }
+        () if !cfg!(feature = "tls") => Err(without_tls("\"always\"")),
         () if settings.cert.is_some() => Ok(()),
-        () if settings.secret.is_none() => {
-            Err("there is neither `secret` nor `cert`, so that no connection would be possible")
-        }
-        () if !usable => {
-            Err("without a `cert`, hmac_sha3_512 must be in both `auth_offer` and `auth_accept`")
-        }
+        () if settings.secret.is_none() => Err(SettingError::NoCredentials),
+        () if !usable => Err(SettingError::NoHmac),
         () => Ok(()),
+    }
+}
+
+fn without_tls(value: &str) -> SettingError {
+    SettingError::MissingFeature {
+        value: value.into(),
+        feature: "tls",
     }
 }
 
@@ -102,12 +101,8 @@ mod with {
         pub fn reload_tls(&self) -> Result<(), StartError> {
             let net = self.net().ok_or_else(no_network)?;
             let settings = net.sources().ok_or_else(no_network)?.settings()?;
-            let context = context(&settings)?.ok_or_else(|| {
-                StartError::setting(
-                    "cert",
-                    "there is no certificate any more; the present one stays in use".into(),
-                )
-            })?;
+            let removed = || StartError::setting("cert", SettingError::CertRemoved);
+            let context = context(&settings)?.ok_or_else(removed)?;
             net.set_tls(context);
             Ok(())
         }
@@ -126,6 +121,6 @@ mod with {
     }
 
     fn no_network() -> StartError {
-        StartError::setting("cert", "the node is in no network".into())
+        StartError::setting("cert", SettingError::NoNetwork)
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Semantics
 ///
-/// A program with the feature `metrics` counts at all times. Others count messages and calls while somebody asks, and for fifteen seconds
+/// A program with the feature `metrics` counts at all times. Others count messages and calls while an observer asks, and for fifteen seconds
 /// after a question; the first answer has none. Deaths and restarts are counted at all times.
 ///
 /// # Limits
@@ -60,7 +60,7 @@ pub struct HandlerCounts {
     pub name: String,
     /// The number of messages that the node's ports have begun to handle.
     pub handled: u64,
-    /// The calls among them that were [not handled](crate::handbook::calls#work-that-nobody-waits-for), because nobody waited any more.
+    /// The calls among them that were [not handled](crate::handbook::calls#work-without-a-waiting-caller), because no caller waited any more.
     pub unwanted: u64,
     /// The times of the handler.
     pub times: Times,
@@ -97,7 +97,7 @@ pub struct Times {
 ///
 /// # Semantics
 ///
-/// Each waiting handler is polled once, to see what it waits for. So this costs something, and is asked for only while somebody looks.
+/// Each waiting handler is polled once, to see its waits. So this costs something, and is asked for only by an open page.
 ///
 /// # Limits
 ///

@@ -36,7 +36,7 @@ pub(super) fn limit(most: Option<usize>) -> usize {
 }
 
 /// The WHAT of a request.
-pub(super) fn question(what: &str, most: Option<usize>, kind: Option<&str>) -> Value {
+pub(super) fn question(subject: &str, most: Option<usize>, kind: Option<&str>) -> Value {
     let mut options = Map::new();
     if let Some(most) = most {
         options.insert("most", most.min(AT_MOST) as u64);
@@ -45,17 +45,17 @@ pub(super) fn question(what: &str, most: Option<usize>, kind: Option<&str>) -> V
         options.insert("kind", kind);
     }
     if options.is_empty() {
-        return what.into();
+        return subject.into();
     }
-    vec![Value::from(what), options.into()].into()
+    vec![Value::from(subject), options.into()].into()
 }
 
 /// Reads WHAT: the subject, the number of entries to list, and their type. Unknown options are ignored.
-fn read(what: &Value) -> (String, usize, Option<String>) {
-    let (subject, options) = match what.as_array() {
+fn read(question: &Value) -> (String, usize, Option<String>) {
+    let (subject, options) = match question.as_array() {
         Some([subject, options, ..]) => (subject, options.as_map()),
         Some([subject]) => (subject, None),
-        Some([]) | None => (what, None),
+        Some([]) | None => (question, None),
     };
     let most = options.and_then(|options| options.get("most")?.as_u64());
     let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
@@ -69,11 +69,11 @@ impl Node {
     pub(in crate::node) fn inspected(
         &self,
         from: Option<&Arc<Peer>>,
-        what: &Value,
+        question: &Value,
         to: PortId,
         msg: Vec<Value>,
     ) {
-        let (subject, most, kind) = read(what);
+        let (subject, most, kind) = read(question);
         match &*subject {
             "node" => self.send_answer(&to, msg, &self.info()),
             "connections" => self.send_answer(&to, msg, &self.connections(most)),
@@ -353,8 +353,8 @@ mod tests {
 
     #[test]
     fn nonsense_asks_for_nothing() {
-        for what in [Value::Null, Value::Array(vec![]), vec![Value::Null].into()] {
-            assert_eq!(read(&what), (String::new(), MOST, None), "{what}");
+        for question in [Value::Null, Value::Array(vec![]), vec![Value::Null].into()] {
+            assert_eq!(read(&question), (String::new(), MOST, None), "{question}");
         }
         let odd = vec![Value::from("ports"), "most".into(), 5.into()];
         assert_eq!(read(&odd.into()), ("ports".into(), MOST, None));

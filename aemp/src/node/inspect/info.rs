@@ -31,7 +31,7 @@ pub struct NodeInfo {
     pub secure: bool,
     /// The number of live ports.
     pub ports: u64,
-    /// The number of calls that were not [handled](crate::handbook::calls#work-that-nobody-waits-for), because nobody waited for
+    /// The number of calls that were not [handled](crate::handbook::calls#work-without-a-waiting-caller), because no caller waited for
     /// them any more.
     pub unwanted_calls: u64,
     /// The process ID.

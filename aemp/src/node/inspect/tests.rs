@@ -145,7 +145,7 @@ async fn deaths_are_counted_before_the_first_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn counting_ends_when_nobody_asks() {
+async fn counting_ends_without_questions() {
     let node = Node::local().unwrap();
     let shop = shop(&node);
     counts(&node).await;

@@ -1,7 +1,7 @@
 //! The calls that async handlers wait for, with their callers.
 //!
 //! Each handler that waits is polled once more by its own task, as in a search for a circle (`exec::circle`), and the calls that are
-//! pending then are noted. So nothing is noted, and nothing is paid for, while nobody asks. The inspection holds the lock of
+//! pending then are noted. So nothing is noted, and nothing is paid for, without a question. The inspection holds the lock of
 //! the searches, because it would spoil the proofs of one that runs at the same time.
 //!
 //! Alternative: each call that waits could enter itself in its port. That would cost each call two steps under the port's lock.
@@ -24,7 +24,7 @@ use crate::{
 
 /// The number of handlers that are asked for one answer.
 const MOST_ASKED: usize = 500;
-/// The time for which an answer is given out again: to ask costs each waiting handler a poll, and everybody may ask.
+/// The time for which an answer is given out again: a question costs each waiting handler a poll, and any node may ask.
 const LEAST: Duration = Duration::from_millis(400);
 /// The time limit of all of them together.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! The end of a node in phases, and the question whether it takes work.
+//! The end of a node in phases, and its readiness for work.
 //!
 //! 1. *Leave*: the node is not ready any more. It deletes its entries of the database, so that families and pools of
 //!    other nodes leave it out, and refuses spawns of other nodes.
@@ -29,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Thirty years, which can be added to any instant without overflow.
 const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-/// The answer to the question whether a node takes work, as returned by [`Node::readiness`].
+/// The readiness of a node for work, as returned by [`Node::readiness`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Readiness {
@@ -37,7 +37,7 @@ pub enum Readiness {
     Ready,
     /// The node has seeds, and none of them is connected. Its ports work.
     Joining,
-    /// The node is stopping: its ports handle what they have.
+    /// The node is stopping: its ports handle their queued messages.
     Stopping,
     /// The node has [ended](Node::ended).
     Ended,
@@ -73,7 +73,7 @@ impl Node {
     /// ```
     ///
     /// A port that is made meanwhile is stopped within a second. [`stop`](Self::stop) ends the drain at once. Only the
-    /// first call sets the limit. The handbook has a [table](crate::handbook::lifecycle#ends) of what happens to
+    /// first call sets the limit. The handbook has a [table](crate::handbook::lifecycle#ends) of the fate of
     /// messages, handlers and calls.
     ///
     /// # Cancel safety
@@ -87,7 +87,7 @@ impl Node {
         self.ended().await;
     }
 
-    /// Tells whether the node takes work: for readiness probes, and for load balancers.
+    /// The node's readiness for work: for readiness probes, and for load balancers.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aemp::StartError> {

@@ -12,7 +12,7 @@
 //!
 //! The question follows the message that has used up half of a grant. All earlier messages are therefore in the port's
 //! queue when the question is read. The answer is an absolute number and replaces the old grant: the sender subtracts
-//! what it has sent since, and no side has to count arrivals. A grant is good for a second, so that a new bound, or
+//! the messages that it has sent since, and no side has to count arrivals. A grant is good for a second, so that a new bound, or
 //! another sender, is noticed. Ports without a bound, and dead ports, grant any number. Messages to such a port are not
 //! counted: a sender compares the tick of the last answer with the current one (`Told`), two atomic loads, and asks
 //! again in the next tick of half a second. `table` has a semaphore for each port, where senders queue in order. One
@@ -183,7 +183,7 @@ impl Peer {
     /// Ends the use of credit on a connection whose format cannot encode the question.
     pub(super) fn check_credit(&self, conn: ConnId, sent: Result<(), SendError>) {
         if let Err(error) = sent {
-            self.say(
+            self.remark(
                 Level::Error,
                 format!(
                     "a message about the room in a port cannot be encoded for {}: {error}",
@@ -219,7 +219,7 @@ impl Peer {
         self.state().is_settling()
     }
 
-    /// Ready when it is known whether the node gives credit, or there will be no connection.
+    /// Ready when the node's support of credit is known, or there will be no connection.
     pub(super) async fn credit_known(&self) {
         loop {
             let changed = self.taken.notified();

@@ -85,7 +85,7 @@ impl Peer {
         true
     }
 
-    /// Records the number of the monitor at the port. Returns whether the monitor is still wanted.
+    /// Records the number of the monitor at the port. Returns true if the monitor is still wanted.
     fn has_set(&self, name: &str, number: u64, id: u64) -> bool {
         let mut monitored = self.monitored();
         let monitor = monitored.get_mut(name);

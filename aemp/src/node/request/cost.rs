@@ -77,7 +77,7 @@ impl Node {
             let text = format!(
                 "{id}: a message to {to} is not passed on: {queued} bytes are queued for that node, and max_queue_bytes is {most}"
             );
-            from.say(Level::Warn, text);
+            from.remark(Level::Warn, text);
         }
         false
     }

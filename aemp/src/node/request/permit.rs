@@ -16,7 +16,7 @@ impl Node {
     pub(in crate::node) fn refuses(
         &self,
         from: Option<&Arc<Peer>>,
-        what: &'static str,
+        request: &'static str,
         function: &str,
     ) -> bool {
         let Some(from) = from else { return false };
@@ -32,11 +32,11 @@ impl Node {
         };
         if from.account().may_complain() {
             let (from, function) = (from.id(), short(function));
-            let what = match what {
+            let request = match request {
                 "spawn" => format!("spawn of {function}"),
                 _ => function.to_owned(),
             };
-            let text = format!("node port: {what} from {from}: {why}");
+            let text = format!("node port: {request} from {from}: {why}");
             self.complain(from, text);
         }
         true
@@ -101,7 +101,7 @@ impl Node {
     /// would hit other ports. The queue and the monitors contain user code, so another task than that of the
     /// connection ends the port.
     ///
-    /// Returns whether the queue is below the limit, but has a crowd of messages.
+    /// Returns true if the queue is below the limit, but has a crowd of messages.
     pub(in crate::node) fn end_if_full(
         &self,
         from: &Peer,
@@ -152,7 +152,7 @@ pub(super) fn reached(from: &Peer, limit: &'static str, setting: usize, so: &str
     let text = format!("{limit} ({setting}) reached: {so}");
     from.count_limit(limit);
     if from.account().is_news(limit) {
-        from.say(Level::Warn, format!("{}: {text}", from.id()));
+        from.remark(Level::Warn, format!("{}: {text}", from.id()));
     }
     text
 }

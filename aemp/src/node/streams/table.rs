@@ -132,7 +132,7 @@ impl<T> Table<T> {
         has_room
     }
 
-    /// Takes back what [`count`](Self::count) has counted.
+    /// Takes back the number that [`count`](Self::count) has added.
     pub(super) fn uncount(&mut self, from: &NodeId) {
         if let Entry::Occupied(mut count) = self.calls.entry(from.clone()) {
             *count.get_mut() -= 1;

@@ -3,7 +3,7 @@
 //! Such a handler is an `async fn` with `&self`, or without `self`. When the port comes to its message, generated code
 //! copies the state (`Clone`), makes the handler's future from the copy, and hands it over here. So there is no
 //! borrow of the state, and no lock of it: a handler that changes the state never waits for one that runs. The copy is
-//! made at the message's place in the queue, so a handler sees what its sender has sent before, and nothing of what
+//! made at the message's place in the queue, so a handler sees the effects of its sender's earlier messages, and nothing of those that
 //! came behind.
 //!
 //! Each handler of a port has a number of *places*. A future that gets one is a task that the port keeps, like other
@@ -288,7 +288,7 @@ pub(crate) async fn drained(port: &dyn AnyPort) {
 pub struct Beside {
     port: OwnPort,
     origin: Option<Origin>,
-    /// The call that the handler answers by what it returns.
+    /// The call that the handler answers by its result.
     call: Arc<dyn Answered>,
 }
 
@@ -305,7 +305,7 @@ impl Beside {
 pub struct Done<T>(Result<T, Reason>, Option<Reason>);
 
 impl<T> Done<T> {
-    /// The result of a handler, and what it has asked its context for.
+    /// The result of a handler, and its requests to its context.
     #[must_use]
     pub fn new(mut cx: Cx<'_>, result: Result<T, Reason>) -> Self {
         Self(result, cx.take_ended())
@@ -313,7 +313,7 @@ impl<T> Done<T> {
 }
 
 /// Runs the future of the handler with this number beside its port, together with at most `limit - 1` others. Its
-/// result goes to the caller. A handler that answers otherwise or not at all has a reply to nobody here.
+/// result goes to the caller. A handler that answers otherwise or not at all has a reply without a caller here.
 ///
 /// # Errors
 ///
@@ -331,7 +331,7 @@ where
     beside(cx, handler, limit, reply, None, make)
 }
 
-/// As [`concurrent`], for a handler that is not run if nobody waits for its answer when it has its place.
+/// As [`concurrent`], for a handler that is not run without a waiting caller when it has its place.
 ///
 /// # Errors
 ///

@@ -249,7 +249,7 @@ impl Cx<'_> {
         }
     }
 
-    /// Cancels the timer of this name. Returns whether there was one that had not run.
+    /// Cancels the timer of this name. Returns true if there was one that had not run.
     pub fn cancel_timer(&self, name: &str) -> bool {
         let id = self.port().extras(|extras| extras.take_name(name));
         let id = id.flatten();

@@ -71,7 +71,7 @@ impl<P: Port> Cell<P> {
         }
     }
 
-    /// Decodes a message, or returns what happens to one that is not understood.
+    /// Decodes a message, or returns the treatment of one that is not understood.
     #[inline]
     pub(super) fn read(
         &self,

@@ -99,7 +99,7 @@ impl LocalReply {
         }
     }
 
-    /// Closes the port. Returns whether no answer had come yet.
+    /// Closes the port. Returns true if no answer had come yet.
     pub(crate) fn close(&self) -> bool {
         let open = self.node.take_number(self.number);
         if let Some(port) = &open {

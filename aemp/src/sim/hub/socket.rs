@@ -1,16 +1,14 @@
 //! The simulation's stand-in for TCP sockets.
 
-#[cfg(feature = "net")]
-use std::task::{Context, Poll};
 use std::{io, sync::Arc};
 
 use tokio::sync::Notify;
 
 use super::{Hub, Socket};
 #[cfg(feature = "net")]
-use crate::net::stir::{Notice, poll_until};
+use crate::net::stir::Notices;
 use crate::{
-    net::stir::Stir,
+    net::stir::{Stir, Stirred},
     sim::{End, Fault, HostId},
 };
 
@@ -20,9 +18,7 @@ pub(crate) struct SimStream {
     end: End,
     stir: Arc<Stir>,
     #[cfg(feature = "net")]
-    reading: Option<Notice>,
-    #[cfg(feature = "net")]
-    writing: Option<Notice>,
+    notices: Notices,
 }
 
 impl SimStream {
@@ -32,9 +28,7 @@ impl SimStream {
             end,
             stir,
             #[cfg(feature = "net")]
-            reading: None,
-            #[cfg(feature = "net")]
-            writing: None,
+            notices: Notices::default(),
         }
     }
 
@@ -63,34 +57,6 @@ impl SimStream {
             Some(fault) => Some(Err(error(fault))),
             None => socket.connected.then_some(Ok(())),
         }
-    }
-
-    /// Waits until there may be something to read.
-    pub(crate) async fn readable(&self) {
-        while !self.is_readable() {
-            self.stir.read.notified().await;
-        }
-    }
-
-    fn is_readable(&self) -> bool {
-        let state = self.hub.lock();
-        let socket = state.sockets.get(&self.end);
-        socket.is_none_or(|socket| !socket.arrived.is_empty() || socket.ended.is_some())
-    }
-
-    /// Waits until something may be written.
-    pub(crate) async fn writable(&self) {
-        while !self.is_writable() {
-            self.stir.write.notified().await;
-        }
-    }
-
-    fn is_writable(&self) -> bool {
-        let state = self.hub.lock();
-        let socket = state.sockets.get(&self.end);
-        // The other end may have ended its side and still read.
-        let is_broken = |socket: &Socket| socket.ended.is_some_and(|how| how != Fault::EndOfFile);
-        socket.is_none_or(|socket| !socket.full || is_broken(socket))
     }
 
     /// Appends available bytes to the buffer, as far as it has room. Zero bytes mean the end.
@@ -138,25 +104,28 @@ impl SimStream {
     }
 }
 
-/// For one reader and one writer that poll.
-#[cfg(feature = "net")]
-impl SimStream {
-    /// As [`readable`](Self::readable), for the one task that reads.
-    pub(crate) fn poll_readable(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        let mut notice = self.reading.take();
-        let next = || self.stir.reads();
-        let polled = poll_until(|| self.is_readable(), next, &mut notice, task);
-        self.reading = notice;
-        polled
+impl Stirred for SimStream {
+    fn stir(&self) -> &Arc<Stir> {
+        &self.stir
     }
 
-    /// As [`writable`](Self::writable), for the one task that writes.
-    pub(crate) fn poll_writable(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        let mut notice = self.writing.take();
-        let next = || self.stir.writes();
-        let polled = poll_until(|| self.is_writable(), next, &mut notice, task);
-        self.writing = notice;
-        polled
+    fn is_readable(&self) -> bool {
+        let state = self.hub.lock();
+        let socket = state.sockets.get(&self.end);
+        socket.is_none_or(|socket| !socket.arrived.is_empty() || socket.ended.is_some())
+    }
+
+    fn is_writable(&self) -> bool {
+        let state = self.hub.lock();
+        let socket = state.sockets.get(&self.end);
+        // The other end may have ended its side and still read.
+        let is_broken = |socket: &Socket| socket.ended.is_some_and(|how| how != Fault::EndOfFile);
+        socket.is_none_or(|socket| !socket.full || is_broken(socket))
+    }
+
+    #[cfg(feature = "net")]
+    fn notices(&mut self) -> &mut Notices {
+        &mut self.notices
     }
 }
 

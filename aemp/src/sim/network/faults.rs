@@ -1,4 +1,4 @@
-//! Partitions, crashes, cuts, and what they do to connections.
+//! Partitions, crashes, cuts, and their effects on connections.
 
 use aemp_proto::Time;
 

@@ -1,6 +1,6 @@
 //! The common parts of all machines of a world: clock, network, and the events that are due.
 //!
-//! One heap holds what is due, ordered by time and then by the order in which it was asked for. A machine's deadline is
+//! One heap holds the due events, ordered by time and then by the order in which it was asked for. A machine's deadline is
 //! asked for after every event of the machine. It enters the heap only if it is nearer than the one that is there. An
 //! entry that is no longer true is dropped when its time comes. So a step costs the logarithm of the number of nodes,
 //! and no node is looked at because time passes.

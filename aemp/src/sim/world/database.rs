@@ -37,9 +37,9 @@ impl World {
 
     /// Makes a node ask for the content of a family. [`Observation::Answered`](super::Observation::Answered) reports
     /// the answer. Returns `None` if the node is not running.
-    pub fn db_query(&mut self, member: Member, what: Query, family: &str) -> Option<QueryId> {
+    pub fn db_query(&mut self, member: Member, kind: Query, family: &str) -> Option<QueryId> {
         self.ask(member, |machine, core| {
-            machine.mesh.db_query(core.now, what, family)
+            machine.mesh.db_query(core.now, kind, family)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! One running node: its mesh, its connections, its ports.
 //!
-//! It does for a mesh what `net` does in the runtime, in the same order: outputs in order, monitors fired one after the
+//! It serves a mesh as `net` does in the runtime, in the same order: outputs in order, monitors fired one after the
 //! other and later, requests for the mesh after the packets of a read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

@@ -13,7 +13,7 @@ use aemp_proto::peer::{MonitorId, Peer, Urge};
 
 /// The first ID of speakers' monitors. Lower IDs belong to the caller.
 const FIRST: u64 = 1 << 40;
-/// How often the callback of a speaker's monitor monitors and sends again. The number is bounded, so that a node that
+/// The number of times that the callback of a speaker's monitor monitors and sends again. The number is bounded, so that a node that
 /// is gone for good does not keep the callback busy.
 const AGAIN: u32 = 5;
 /// The longest filling of a message, in bytes. Some messages overflow a short queue.

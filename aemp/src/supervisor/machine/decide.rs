@@ -1,4 +1,4 @@
-//! The decisions after an end: whether a child is made again, with which others, and when the supervisor gives up.
+//! The decisions after an end: to make a child again, alone or with others, or to give up.
 
 use std::time::Duration;
 
@@ -53,11 +53,11 @@ impl Machine {
             return;
         };
         if !ended.lost && !self.limit.allows(now) {
-            let what = self.limit.describe();
+            let limit = self.limit.describe();
             let reason = Reason::new(vec![
                 "restart_limit".into(),
                 format!(
-                    "{what}, the last of `{}`: {}",
+                    "{limit}, the last of `{}`: {}",
                     child.spec.name, ended.reason
                 )
                 .into(),
@@ -172,7 +172,7 @@ fn is_normal(reason: &Reason) -> bool {
     reason.is_normal() || reason.kind() == SHUTDOWN
 }
 
-fn escalated(what: &str, name: &str, reason: &Reason) -> Reason {
+fn escalated(cause: &str, name: &str, reason: &Reason) -> Reason {
     let kind = if is_normal(reason) {
         SHUTDOWN
     } else {
@@ -180,6 +180,6 @@ fn escalated(what: &str, name: &str, reason: &Reason) -> Reason {
     };
     Reason::new(vec![
         kind.into(),
-        format!("{what}: `{name}`: {reason}").into(),
+        format!("{cause}: `{name}`: {reason}").into(),
     ])
 }

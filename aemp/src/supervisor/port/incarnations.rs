@@ -16,7 +16,7 @@ use crate::{
     supervisor::{
         ChildError, Restart,
         machine::{Ended, Key, Run},
-        order::{Born, Lifeline, What},
+        order::{Born, Event, Lifeline},
         remote,
         spec::{Made, Make, There},
     },
@@ -38,7 +38,7 @@ impl Supervisor {
                     self.adopt(cx, key, run, Made::at(port));
                     cx.spawn(async move {
                         remote::until_served(&node, &other).await;
-                        me.tell(What::Served { key, run });
+                        me.notify(Event::Served { key, run });
                     });
                     return;
                 }
@@ -57,7 +57,7 @@ impl Supervisor {
                             made = future => made.and_then(|made| made),
                         };
                         let made = made.map(|made| Born::new(&node, made));
-                        me.tell(What::Made { key, run, made });
+                        me.notify(Event::Made { key, run, made });
                     });
                     return;
                 }
@@ -91,7 +91,7 @@ impl Supervisor {
         let subtree = here.clone().and_then(typed::<SupervisorMsg>).map(|port| {
             let sup = SupervisorRef::from(crate::Handle::local(port));
             let lifeline = Lifeline::new(me.clone(), key, run);
-            sup.tell(What::Hold(lifeline));
+            sup.notify(Event::Hold(lifeline));
             (sup, Subtree::Lives)
         });
         if subtree.is_some() {
@@ -109,7 +109,7 @@ impl Supervisor {
         let tree = Arc::clone(&self.tree);
         let died = Action::Call(Box::new(move |reason| {
             let reason = reason.clone();
-            me.tell(What::Died { key, run, reason });
+            me.notify(Event::Died { key, run, reason });
             drop(tree);
         }));
         let monitor = match &here {
@@ -199,7 +199,7 @@ impl Supervisor {
             let (node, other) = (self.node.clone(), there.node().to_owned());
             cx.spawn(async move {
                 remote::until_connected(&node, &other).await;
-                me.tell(What::Arrived { key, run });
+                me.notify(Event::Arrived { key, run });
             });
         }
     }
@@ -211,7 +211,7 @@ impl Supervisor {
         match &member.life {
             Life::Lives(living) if living.run != run => {}
             Life::Lives(living) => match &living.subtree {
-                Some((sup, _)) => drop(sup.tell(What::Shutdown)),
+                Some((sup, _)) => drop(sup.notify(Event::Shutdown)),
                 None => self.node.destination(&living.port).kill(stopped()),
             },
             Life::Making { .. } => self.ended(key, run, stopped()),

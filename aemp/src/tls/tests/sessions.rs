@@ -74,7 +74,7 @@ fn tls12_has_the_same_rules() {
 fn plaintext_that_comes_with_the_end_of_the_handshake_is_kept() {
     let shared = context(&shared("shared"), None);
     let mut pair = Pair::new(&shared, &shared);
-    // The client is not up before its last flight, which carries what it has written.
+    // The client is not up before its last flight, which carries its written bytes.
     while !pair.client.is_up() {
         pair.client.advance().unwrap();
         if pair.client.is_up() {

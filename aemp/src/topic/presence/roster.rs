@@ -58,7 +58,7 @@ impl Roster {
             .map(|(port, member)| (port, &member.meta))
     }
 
-    pub(super) fn hear(&mut self, now: Instant, event: FamilyEvent<Value>) {
+    pub(super) fn receive(&mut self, now: Instant, event: FamilyEvent<Value>) {
         match event {
             FamilyEvent::All(contents) if !self.begun => {
                 self.begun = true;
@@ -96,7 +96,7 @@ impl Roster {
         }
     }
 
-    /// The time has come to see who is gone.
+    /// The time has come to look for members that are gone.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((at, port)) = self.missing.first().cloned()
             && at <= now
@@ -192,14 +192,14 @@ mod tests {
         FamilyEvent::Changes(changes)
     }
 
-    fn told(roster: &mut Roster) -> Vec<Change> {
+    fn changes(roster: &mut Roster) -> Vec<Change> {
         std::iter::from_fn(|| roster.next()).collect()
     }
 
     #[test]
     fn a_mark_counts_at_once_and_a_deletion_after_a_while() {
         let (mut roster, now) = (Roster::default(), Instant::now());
-        roster.hear(
+        roster.receive(
             now,
             all(&[
                 ("a#1", meta(1)),
@@ -209,39 +209,42 @@ mod tests {
             ]),
         );
         let here = [(port("a#1"), 1.into()), (port("a#2"), 2.into())].into();
-        assert_eq!(told(&mut roster), [Change::Here(here)]);
-        roster.hear(now, set("a#1", Value::Array(vec![])));
-        assert_eq!(told(&mut roster), [Change::Left(port("a#1"))]);
-        roster.hear(now, deleted("a#1"));
+        assert_eq!(changes(&mut roster), [Change::Here(here)]);
+        roster.receive(now, set("a#1", Value::Array(vec![])));
+        assert_eq!(changes(&mut roster), [Change::Left(port("a#1"))]);
+        roster.receive(now, deleted("a#1"));
         assert_eq!(roster.deadline(), None);
         // It flickers.
-        roster.hear(now, deleted("a#2"));
+        roster.receive(now, deleted("a#2"));
         assert_eq!(roster.deadline(), Some(now + GRACE));
         roster.expire(now + GRACE / 2);
-        roster.hear(now, set("a#2", meta(2)));
+        roster.receive(now, set("a#2", meta(2)));
         assert!(roster.is_empty() && roster.deadline().is_none());
         // It is lost.
-        roster.hear(now, deleted("a#2"));
+        roster.receive(now, deleted("a#2"));
         roster.expire(now + GRACE);
-        assert_eq!(told(&mut roster), [Change::Left(port("a#2"))]);
-        roster.hear(now, set("a#2", meta(3)));
-        roster.hear(now, set("a#2", meta(4)));
+        assert_eq!(changes(&mut roster), [Change::Left(port("a#2"))]);
+        roster.receive(now, set("a#2", meta(3)));
+        roster.receive(now, set("a#2", meta(4)));
         let expected = [
             Change::Joined(port("a#2"), 3.into()),
             Change::Changed(port("a#2"), 4.into()),
         ];
-        assert_eq!(told(&mut roster), expected);
+        assert_eq!(changes(&mut roster), expected);
     }
 
     #[test]
     fn contents_that_come_anew_are_compared() {
         let (mut roster, now) = (Roster::default(), Instant::now());
-        roster.hear(now, all(&[("a#1", meta(1))]));
-        told(&mut roster);
-        roster.hear(now, all(&[("b#1", meta(1))]));
-        assert_eq!(told(&mut roster), [Change::Joined(port("b#1"), 1.into())]);
+        roster.receive(now, all(&[("a#1", meta(1))]));
+        changes(&mut roster);
+        roster.receive(now, all(&[("b#1", meta(1))]));
+        assert_eq!(
+            changes(&mut roster),
+            [Change::Joined(port("b#1"), 1.into())]
+        );
         roster.expire(now + GRACE);
-        assert_eq!(told(&mut roster), [Change::Left(port("a#1"))]);
+        assert_eq!(changes(&mut roster), [Change::Left(port("a#1"))]);
     }
 
     proptest! {
@@ -250,24 +253,24 @@ mod tests {
         #[test]
         fn reports_are_consistent(steps in prop::collection::vec((0..4_u8, 0..5_u8, 0..4_u64), 0..80)) {
             let (mut roster, mut now) = (Roster::default(), Instant::now());
-            roster.hear(now, all(&[]));
+            roster.receive(now, all(&[]));
             let (mut entries, mut seen) = (BTreeMap::new(), BTreeMap::new());
-            for (which, what, seconds) in steps {
+            for (which, event, seconds) in steps {
                 let key = format!("a#{which}");
-                match what {
-                    0 => { entries.remove(&key); roster.hear(now, deleted(&key)); }
-                    1 => { entries.remove(&key); roster.hear(now, set(&key, Value::Array(vec![]))); }
+                match event {
+                    0 => { entries.remove(&key); roster.receive(now, deleted(&key)); }
+                    1 => { entries.remove(&key); roster.receive(now, set(&key, Value::Array(vec![]))); }
                     meta_of => {
                         let meta = i64::from(meta_of);
                         entries.insert(key.clone(), Value::from(meta));
-                        roster.hear(now, set(&key, Value::Array(vec![meta.into()])));
+                        roster.receive(now, set(&key, Value::Array(vec![meta.into()])));
                     }
                 }
                 now += Duration::from_secs(seconds);
                 roster.expire(now);
             }
             roster.expire(now + GRACE);
-            for change in told(&mut roster) {
+            for change in changes(&mut roster) {
                 match change {
                     Change::Here(here) => prop_assert!(here.is_empty()),
                     Change::Joined(port, meta) => prop_assert!(seen.insert(port.to_string(), meta).is_none()),

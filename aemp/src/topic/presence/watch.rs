@@ -21,7 +21,7 @@ use crate::{Node, db::Watch};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PresenceEvent<M> {
-    /// The members who are present: always the first event.
+    /// The members that are present: always the first event.
     Here(BTreeMap<PortId, M>),
     /// A member is present now.
     Joined(PortId, M),
@@ -82,7 +82,7 @@ impl<M: DeserializeOwned> PresenceWatch<M> {
             }
             let now = Instant::now();
             match Pin::new(&mut self.watch).poll_next(task) {
-                Poll::Ready(Some(event)) => self.roster.hear(now, event),
+                Poll::Ready(Some(event)) => self.roster.receive(now, event),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     self.roster.expire(now);

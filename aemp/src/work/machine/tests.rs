@@ -140,7 +140,7 @@ impl World {
 }
 
 #[test]
-fn workers_get_what_they_have_room_for_and_the_least_loaded_is_first() {
+fn workers_are_filled_and_the_least_loaded_is_first() {
     let mut world = World::new(policy());
     let from = world.machine.submitter();
     let (small, large) = (world.worker(1), world.worker(3));
@@ -396,7 +396,7 @@ fn a_job_that_is_submitted_again_is_the_same() {
 }
 
 #[test]
-fn a_lost_submitter_takes_only_what_was_not_accepted() {
+fn a_lost_submitter_takes_only_jobs_that_were_not_accepted() {
     let mut world = World::new(policy());
     let from = world.machine.submitter();
     for number in 0..5 {
@@ -410,7 +410,7 @@ fn a_lost_submitter_takes_only_what_was_not_accepted() {
     for number in 0..3 {
         world.done(number);
     }
-    assert!(world.ends.is_empty(), "there is nobody to tell");
+    assert!(world.ends.is_empty(), "there is no submitter to tell");
     assert_eq!(world.machine.stats().done, 3);
 }
 

@@ -10,7 +10,7 @@ use aemp_proto::{
 
 use super::machine::{Conn, Machine};
 
-/// How long a text in a log may be.
+/// The longest text in a log.
 const MOST_LOGGED: usize = 20_000;
 
 impl Machine {
@@ -78,11 +78,11 @@ impl Machine {
             Output::Log { text, .. } => {
                 assert!(text.len() < MOST_LOGGED, "{} bytes in a log", text.len());
             }
-            other => panic!("nobody knows what to do with {other:?}"),
+            other => panic!("no rule for {other:?}"),
         }
     }
 
-    /// Takes what has arrived through a tunnel.
+    /// Takes the data that has arrived through a tunnel.
     fn read_tunnel(&mut self, id: ConnId) {
         let mut bytes = Vec::with_capacity(4096);
         loop {
@@ -100,7 +100,7 @@ impl Machine {
         }
     }
 
-    /// Takes what is queued for a node, if its socket takes it.
+    /// Takes the queued data of a node, if its socket takes it.
     fn write(&mut self, node: &NodeId) {
         let up = self.mesh.peers().with(node, |peer| {
             peer.conn()
@@ -151,7 +151,7 @@ impl Machine {
         assert!(out.is_empty(), "half a packet");
     }
 
-    /// Delivers what has arrived.
+    /// Delivers the arrived data.
     pub(super) fn read(&mut self, id: ConnId) {
         let mut requests = Vec::new();
         let read = self.packets(id, &mut requests);

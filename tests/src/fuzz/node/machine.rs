@@ -20,7 +20,7 @@ use super::model::Model;
 
 /// The number of connections that other nodes may have open at one time.
 const MOST_CONNECTIONS: usize = 8;
-/// How often something may be due while time stands still.
+/// The number of times that an event may be due while time stands still.
 const MOST_AT_ONCE: usize = 1000;
 const MONITOR_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -103,7 +103,7 @@ impl Machine {
         &self.id
     }
 
-    pub(super) fn somebody_connects(&mut self) {
+    pub(super) fn peer_connects(&mut self) {
         if self.conns.len() < MOST_CONNECTIONS {
             let conn = self.mesh.accepted(self.now, "192.0.2.9:5");
             self.conns.insert(conn, Conn::new(false));
@@ -131,7 +131,7 @@ impl Machine {
         }
     }
 
-    /// The other end says that it is `NODE`, sends in `FORMAT`, and whatever else.
+    /// The other end says that it is `NODE` and sends in `FORMAT`, with further parts of the greeting.
     pub(super) fn logs_in(&mut self, conn: ConnId, rest: &[u8]) {
         let text = String::from_utf8_lossy(rest);
         let mut words = text.splitn(3, ' ');
@@ -196,7 +196,7 @@ impl Machine {
         }
     }
 
-    /// Lets what is due happen, one after the other.
+    /// Lets all due events happen, one after the other.
     pub(super) fn time_passes(&mut self, time: Duration) {
         let until = self.now + time;
         let mut at_once = 0;
@@ -293,8 +293,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn query(&mut self, what: Query, family: &str) {
-        let query = self.mesh.db_query(self.now, what, family);
+    pub(super) fn query(&mut self, kind: Query, family: &str) {
+        let query = self.mesh.db_query(self.now, kind, family);
         self.model.query(query);
     }
 

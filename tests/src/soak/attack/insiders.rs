@@ -107,7 +107,7 @@ pub(super) async fn prey(write: &mut OwnedWriteHalf, port: &str) -> io::Result<(
     write.write_all(spawn.as_bytes()).await
 }
 
-/// One port that handles what it is sent.
+/// One port that handles its messages.
 pub(super) async fn messages(target: Target, number: u32) -> io::Result<()> {
     let peer = Peer::login(&target, origin(number)).await?;
     let port = format!("{}/prey", peer.id);

@@ -69,7 +69,7 @@ impl Peer {
         Ok(Self { id, write, read })
     }
 
-    /// From now on what the victim sends is read and forgotten.
+    /// From now on all data of the victim is read and forgotten.
     pub(super) fn listen(self) -> OwnedWriteHalf {
         let mut read = self.read;
         tokio::spawn(async move { tokio::io::copy_buf(&mut read, &mut tokio::io::sink()).await });

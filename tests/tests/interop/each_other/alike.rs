@@ -2,7 +2,7 @@
 
 use aemp::Value;
 
-/// Compares scalars by their texts, octets by the characters of their numbers, and floats by what they are.
+/// Compares scalars by their texts, octets by the characters of their numbers, and floats by their values.
 pub(super) fn alike(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Array(one), Value::Array(other)) => {

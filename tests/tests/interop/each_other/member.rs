@@ -10,7 +10,7 @@ use crate::{
     perl::Perl,
 };
 
-/// Sends back what it gets, but for the last argument, which is where to.
+/// Sends its arguments back, but for the last one, which is the destination.
 #[spawnable(name = "Each::echo")]
 fn echo(cx: &mut Cx<'_>) {
     cx.rcv_default(|cx: &mut Cx<'_>, mut message: aemp::Args| {
@@ -29,7 +29,7 @@ enum Kind {
 pub(super) struct Member {
     pub(super) id: &'static str,
     pub(super) formats: &'static [&'static str],
-    /// A port that tells what it is sent.
+    /// A port that records its messages.
     pub(super) inbox: PortId,
     kind: Kind,
 }

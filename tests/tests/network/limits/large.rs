@@ -15,7 +15,7 @@ use crate::{
     raw::Raw,
 };
 
-/// More than what is read where others wait.
+/// More than is read in one go while others wait.
 const LARGE: usize = 1 << 20;
 
 /// JSON, of which large packets are read when the test says so.

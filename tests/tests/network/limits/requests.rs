@@ -92,7 +92,7 @@ async fn monitors() {
     let fired = json!(["", "kil0", ports[2].name(), "monitor_refused", text]);
     assert_eq!(raw.packet().await, fired);
     scene.logs.warned(&format!("raw: {text}")).await;
-    // The neighbour may monitor what it likes.
+    // The neighbour may monitor any port.
     let deaths: Vec<_> = (2..4).map(|n| watch(&scene.neighbour, &ports[n])).collect();
     scene.goes_on().await;
     raw.send(mon("mon0", 0) + &mon("mon1", 3)).await;
@@ -166,7 +166,7 @@ async fn questions() {
         let answer = raw.packet().await;
         refused += usize::from(answer[1] == "too many questions about ports wait already");
     }
-    // Eight may wait. Connections take turns with what answers, so some of these may be through already.
+    // Eight may wait. Connections take turns with the answers, so some of these may be through already.
     assert!((1..=12).contains(&refused), "{refused} were refused");
     scene.goes_on().await;
 }
@@ -230,7 +230,7 @@ async fn only_allowed_requests_are_served() {
     scene.goes_on().await;
 }
 
-/// Everything that runs what a peer names is refused, and nothing else: as in the reference.
+/// Every request that runs a function by its name is refused, and no other: as in the reference.
 #[tokio::test]
 async fn secure_mode() {
     let scene = Scene::new(|node| node.secure(true)).await;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::SECOND;
 use crate::{Journal, node, on_both, watch, within};
 
-/// Tells what becomes of it.
+/// Records the events of its life.
 #[derive(Default)]
 struct Told {
     journal: Journal,

@@ -95,7 +95,7 @@ async fn a_busy_process_yields() {
     assert_eq!(within(told).await.unwrap().to_string(), "enough");
 }
 
-/// Whatever a process awaits from tokio shares the budget of the task that polls it.
+/// Every future of tokio that a process awaits shares the budget of the task that polls it.
 #[test]
 fn tokios_budget_is_respected() {
     on_both(|| async {
@@ -117,7 +117,7 @@ fn tokios_budget_is_respected() {
 }
 
 #[test]
-fn whatever_tokio_offers_can_be_awaited() {
+fn all_futures_of_tokio_can_be_awaited() {
     on_both(|| async {
         let sum = result_of(node(), vec![], |inbox| async move {
             for _ in 0..300 {

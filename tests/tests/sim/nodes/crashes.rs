@@ -36,7 +36,7 @@ fn a_lost_machine_is_noticed_within_the_monitor_timeout() {
     sim.run_for(SECOND);
     sim.crash("a", Crash::Machine);
     sim.run_for(5 * SECOND);
-    assert!(deaths.all().is_empty(), "nobody can know yet");
+    assert!(deaths.all().is_empty(), "no node can know yet");
     sim.run_for(5 * SECOND);
     assert_eq!(deaths.all().len(), 1);
 }
@@ -72,8 +72,12 @@ fn nothing_of_a_crashed_node_goes_on() {
     a.snd(&id, vec![]);
     sim.run_for(10 * SECOND);
     assert_eq!(ticks.all().len(), before);
-    assert!(deaths.all().is_empty(), "nobody is left to be told");
-    assert_eq!(Arc::strong_count(&held), 1, "what the port held is dropped");
+    assert!(deaths.all().is_empty(), "no monitor is left");
+    assert_eq!(
+        Arc::strong_count(&held),
+        1,
+        "the state of the port is dropped"
+    );
 }
 
 #[test]

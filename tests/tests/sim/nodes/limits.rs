@@ -34,7 +34,7 @@ fn too_many_requests_wait_and_nothing_is_lost() {
     sim.run_for(3 * SECOND);
     let soon = kept.all().len();
     assert!((100..3000).contains(&soon), "{soon}");
-    // Others are served at once, and what goes to the greedy one goes out.
+    // Others are served at once, and messages to the greedy one go out.
     let (other, kept_other) = keeper(&a);
     let (back, kept_back) = keeper(&greedy);
     modest.snd_on("a", &other, vec![1.into()]);

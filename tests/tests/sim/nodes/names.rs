@@ -299,7 +299,7 @@ fn with_a_long_grace_a_node_that_is_cut_off_gives_up_first() {
             return;
         }
     }
-    panic!("nobody has taken it over");
+    panic!("no candidate has taken it over");
 }
 
 #[test]

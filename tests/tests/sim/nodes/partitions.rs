@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aemp::sim::{Conditions, Sim};
 
-use super::{SECOND, keeper, mourn, pair, wait_up};
+use super::{SECOND, keeper, mourn, pair, sent_over_cuts, wait_up};
 
 #[test]
 fn a_short_partition_loses_nothing() {
@@ -57,35 +57,10 @@ fn a_cut_connection_is_reported_as_a_loss() {
 
 #[test]
 fn no_cut_causes_an_unreported_loss() {
-    let mut arrived = 0;
-    for seed in 0..20 {
-        let mut sim = Sim::new(seed);
-        let [a, b] = pair(&mut sim);
-        let (port, kept) = keeper(&a);
-        sim.set_conditions(Conditions {
-            latency: Duration::from_millis(1)..=Duration::from_millis(80),
-            cut: 0.05,
-            ..Conditions::default()
-        });
-        // An epoch is a thousand numbers; each fire of the monitor begins another.
-        let mut deaths = mourn(&b, &port);
-        let mut next = 0;
-        for _ in 0..100 {
-            if !deaths.all().is_empty() {
-                deaths = mourn(&b, &port);
-                next = (next / 1000 + 1) * 1000;
-            }
-            b.snd(&port, vec![next.into()]);
-            next += 1;
-            sim.run_for(Duration::from_millis(50));
-        }
-        let kept = kept.all();
-        arrived += kept.len();
-        for pair in kept.windows(2) {
-            let follows = pair[1] == pair[0] + 1 || pair[1] % 1000 == 0 && pair[1] > pair[0];
-            assert!(follows, "seed {seed}: {pair:?}");
-        }
-    }
+    let arrived = sent_over_cuts(0.05, 100, |sim| {
+        let [a, b] = pair(sim);
+        [b, a]
+    });
     assert!(arrived > 500, "{arrived} of 2000");
 }
 

@@ -108,7 +108,7 @@ fn count(names: &[String], name: &str) -> usize {
 
 /// Ten jobs of 10 ms for three workers, of which one is busy for a second: by turns it took 1.04 s.
 #[test]
-fn a_busy_worker_of_another_node_holds_nobody_up() {
+fn a_busy_worker_of_another_node_delays_no_caller() {
     let mut world = World::new(1);
     world.pool = world.pool.clone().with_room(1);
     let _busy = world.jobs(Pick::LeastLoaded, &[1000]);
@@ -186,7 +186,7 @@ fn two_nodes_choose_the_same_member_of_a_key() {
     }
 }
 
-/// Whatever happens to the workers and the network, each call that may be repeated is answered when the faults are over, no lease is left, and the
+/// With every fault of the workers and the network, each call that may be repeated is answered when the faults are over, no lease is left, and the
 /// members are those that live.
 #[test]
 fn calls_are_answered_through_faults() {
@@ -248,7 +248,7 @@ fn calls_are_answered_through_faults() {
         for (number, answer) in answers.all() {
             let name = answer.unwrap();
             let begun = DONE.with_borrow(|done| done[&number].contains(&name));
-            assert!(begun, "{number}: nobody else answers for {name}");
+            assert!(begun, "{number}: no other port answers for {name}");
         }
         world.until_all_are_there();
         let members = world.pool.members();

@@ -1,13 +1,11 @@
 //! Nodes that are reached by way of relays.
 
-use std::time::Duration;
-
 use aemp::{
     Node,
-    sim::{Conditions, Crash, Sim},
+    sim::{Crash, Sim},
 };
 
-use super::{SECOND, builder, keeper, mourn, wait_up};
+use super::{SECOND, builder, keeper, mourn, sent_over_cuts, wait_up};
 
 /// A global node, and two that do not listen.
 fn three(sim: &mut Sim) -> [Node; 3] {
@@ -69,39 +67,9 @@ fn crashes_are_noticed_through_a_relay() {
 
 #[test]
 fn no_cut_on_either_hop_causes_an_unreported_loss() {
-    let mut arrived = 0;
-    for seed in 0..20 {
-        let mut sim = Sim::new(seed);
-        let [_, a, b] = three(&mut sim);
-        let (port, kept) = keeper(&b);
-        sim.set_conditions(Conditions {
-            latency: Duration::from_millis(1)..=Duration::from_millis(80),
-            cut: 0.03,
-            ..Conditions::default()
-        });
-        // An epoch is a thousand numbers; each fire of the monitor begins another.
-        let mut deaths = mourn(&a, &port);
-        let mut next = 0;
-        for _ in 0..200 {
-            if !deaths.all().is_empty() {
-                deaths = mourn(&a, &port);
-                next = (next / 1000 + 1) * 1000;
-            }
-            a.snd(&port, vec![next.into()]);
-            next += 1;
-            sim.run_for(Duration::from_millis(50));
-        }
-        let kept = kept.all();
-        arrived += kept.len();
-        for pair in kept.windows(2) {
-            let same = pair[0] / 1000 == pair[1] / 1000;
-            let fits = if same {
-                pair[0] + 1 == pair[1]
-            } else {
-                pair[1] % 1000 == 0
-            };
-            assert!(fits && pair[0] < pair[1], "seed {seed}: {kept:?}");
-        }
-    }
+    let arrived = sent_over_cuts(0.03, 200, |sim| {
+        let [_, a, b] = three(sim);
+        [a, b]
+    });
     assert!(arrived > 500, "{arrived}");
 }

@@ -362,7 +362,7 @@ fn member(id: &str) -> aemp::NodeBuilder {
 }
 
 #[test]
-fn items_arrive_in_order_or_an_error_does_whatever_happens() {
+fn items_or_an_error_arrive_in_order_under_all_faults() {
     each_schedule(60, |seed| {
         let mut world = World::new(seed);
         for _ in 0..25 {

@@ -291,7 +291,7 @@ impl World {
 }
 
 #[test]
-fn supervised_children_live_once_whatever_happens() {
+fn supervised_children_live_once_under_all_faults() {
     each_schedule(40, |seed| {
         let mut world = World::new(seed, Duration::ZERO);
         for _ in 0..20 {

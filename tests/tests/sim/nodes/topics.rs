@@ -104,7 +104,7 @@ impl Member {
     }
 }
 
-/// Checks what one subscriber has heard. `published` has the number of messages of each incarnation.
+/// Checks the messages of one subscriber. `published` has the number of messages of each incarnation.
 fn check(heard: &[TopicEvent<News>], published: &BTreeMap<(String, u64), u64>) {
     let mut last: BTreeMap<(String, u64), u64> = BTreeMap::new();
     // The number of messages that gaps have reported of each node since its last message, and the number of other gaps.

@@ -1,7 +1,7 @@
 //! Two classes of messages over nodes: each in order, and no hole in either.
 //!
 //! `b` and `c` send messages of both classes to a port of `a`, which is slow, so that they wait there. The schedule delays
-//! and cuts. The port must have handled exactly what each sender has sent before it heard of a loss, up to some message: in
+//! and cuts. The port must have handled exactly the messages of each sender before the report of a loss, up to some message: in
 //! the order of its class, and with no hole across both.
 //!
 //! `AEMP_SCHEDULES` is the number of schedules, `AEMP_SCHEDULE` the first.
@@ -78,7 +78,7 @@ impl Sender {
     }
 }
 
-/// Returns whether a message has overtaken another one of its sender.
+/// Returns true if a message has overtaken another one of its sender.
 fn run(seed: u64) -> bool {
     let mut sim = Sim::new(seed);
     let mut chance = Chance::new(seed);

@@ -3,7 +3,7 @@
 //! `d1` and `d2` have a dispatcher each, in one family. `w1` and `w2` have workers, and `user` submits. The schedule cuts,
 //! splits and crashes all nodes but `user`, and starts them again. In the end, when
 //! all faults are over, each job has the result that belongs to it: none is lost. And no job was begun twice without the
-//! mark: of all its attempts, on whatever nodes, at most one has the number 1.
+//! mark: of all its attempts, on all nodes, at most one has the number 1.
 //!
 //! `AEMP_SCHEDULES` is the number of schedules, `AEMP_SCHEDULE` the first.
 

@@ -19,7 +19,7 @@ impl Counter {
     #[rcv(default)]
     fn r#handle(&mut self, tag: &str, args: Args) {}
 
-    /// No handler, so it is nobody's business.
+    /// No handler, so its name is free.
     fn node(&self) {}
 
     #[rcv]

@@ -1,4 +1,4 @@
-//! Generated code is no reason for a warning, whatever the user has turned on.
+//! Generated code is no reason for a warning, with all lints of the user turned on.
 
 #![deny(warnings, missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(
@@ -16,7 +16,7 @@
 )]
 #![forbid(unsafe_code)]
 
-/// An actor that nobody uses.
+/// An actor that is not used.
 mod counter {
     use aemp::{Args, Cx, Inbox, port, protocol, receive, spawnable};
 

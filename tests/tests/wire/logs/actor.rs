@@ -1,4 +1,4 @@
-//! Another node, which says what was recorded.
+//! Another node, which sends the recorded packets.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    /// Logs in with the recorded greeting. The formats are what it writes and what it reads.
+    /// Logs in with the recorded greeting. The formats are for its output and its input.
     pub(super) async fn login(
         mut stream: TcpStream,
         greeting: &[u8],

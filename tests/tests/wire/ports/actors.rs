@@ -58,7 +58,7 @@ fn dies(_n: i64) -> Result<Actor, String> {
     Err("init failed".into())
 }
 
-/// Passes on what it is sent, behind its own name.
+/// Passes its messages on, behind its own name.
 #[spawnable(name = "Wire::inbox")]
 fn inbox(cx: &mut Cx<'_>, to: PortId) {
     cx.rcv_default(move |cx: &mut Cx<'_>, args: Args| {
@@ -68,7 +68,7 @@ fn inbox(cx: &mut Cx<'_>, to: PortId) {
     });
 }
 
-/// Sends on what it is sent.
+/// Sends its messages on.
 #[spawnable(name = "Wire::echo")]
 fn echo(cx: &mut Cx<'_>, to: PortId) {
     cx.rcv_default(move |cx: &mut Cx<'_>, args: Args| {

@@ -298,7 +298,7 @@ impl Stage {
     }
 }
 
-/// The port to which a recorded node sends back what it gets.
+/// The port to which a recorded node sends its messages back.
 fn echoed(transcript: &Transcript, other: &str) -> String {
     let (_, from, ..) = transcript.connections().next().unwrap();
     assert_eq!(from, other);

@@ -8,7 +8,7 @@ impl Replay<'_> {
         format!("{name}: {node} to {other}, after {:?}", self.step)
     }
 
-    /// Compares what the others know with what they knew.
+    /// Compares the knowledge of the others with the recorded one.
     pub(super) fn check(&self) {
         if self.step.contains("nothing is sent") {
             assert_eq!(self.packets(), self.before, "{}", self.place("anybody"));
@@ -22,7 +22,7 @@ impl Replay<'_> {
         }
     }
 
-    /// Leaves out what need not be the same.
+    /// Leaves out the parts that may differ.
     fn plain(&self, other: &str, mut view: View) -> View {
         let heard = &self.heard[other];
         view.ids.clear();

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::subject::Subject;
 use aemp_tests::transcript::Transcript;
 
-/// Compares what the node knows at the end with what the recorded one knew.
+/// Compares the final knowledge of the node with that of the recorded one.
 pub(crate) fn check(transcript: &Transcript, subject: &Subject) {
     let (name, id, json) = (&transcript.name, &subject.id, &transcript.json);
     if json[format!("{id}_is_global")] == 1 {

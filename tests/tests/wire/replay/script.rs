@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::story::{self, What};
 use aemp_tests::transcript::Transcript;
 
-/// When something was done.
+/// The time of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum When {
     /// Before the first connection of the node.
@@ -57,7 +57,7 @@ fn line(when: When, node: &str, act: Act) -> Line {
     Line { when, node, act }
 }
 
-/// The actions in a scenario, in whatever format it was recorded.
+/// The actions in a scenario, in any recorded format.
 pub(crate) fn of(transcript: &Transcript) -> Vec<Line> {
     let name = transcript.name.as_str();
     match name.strip_suffix("_cbor").unwrap_or(name) {

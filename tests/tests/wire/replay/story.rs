@@ -1,4 +1,4 @@
-//! A transcript as one sequence of what happened, in the order of the recording.
+//! A transcript as one sequence of events, in the order of the recording.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -16,7 +16,7 @@ pub(crate) struct Happening {
 pub(crate) enum What {
     /// An action for which the recording has only a text.
     Step(String),
-    /// One node has dialled another; both have said who they are.
+    /// One node has dialled another, and both have sent their names.
     Open(Open),
     /// Both have proved themselves.
     Proved(Proved),
@@ -40,7 +40,7 @@ pub(crate) struct Open {
     pub(crate) acceptor: End,
 }
 
-/// A connection that is up, and what each end writes.
+/// A connection that is up, and the format of each end.
 pub(crate) struct Proved {
     pub(crate) conn: u64,
     pub(crate) framing: Json,

@@ -108,7 +108,7 @@ impl Subject {
         self.settle();
     }
 
-    /// The other end of what this node has dialled answers. False if it has not dialled that address.
+    /// The other end of a connection that this node has dialled answers. False if it has not dialled that address.
     pub(crate) fn answer_dial(&mut self, number: u64, address: &str, greeting: &[u8]) -> bool {
         let Some(place) = self.dials.iter().position(|(_, addr)| addr == address) else {
             return false;
@@ -137,7 +137,7 @@ impl Subject {
         }
     }
 
-    /// The other end proves itself, whatever this node's nonce is: recorded proofs are good for recorded nonces only. It
+    /// The other end proves itself, with any nonce of this node: recorded proofs are good for recorded nonces only. It
     /// will write `framing`.
     pub(crate) fn prove(&mut self, number: u64, framing: &str) {
         let proof = format!("cleartext;67656865696d;{framing}\n");
@@ -154,7 +154,7 @@ impl Subject {
             .any(|conn| self.links.contains_key(conn))
     }
 
-    /// In what this node writes on that connection.
+    /// In the format that this node writes on that connection.
     pub(crate) fn framing(&self, number: u64) -> &str {
         self.links[&self.conns(number)[0]].send.name()
     }
@@ -276,7 +276,7 @@ impl Subject {
         }
     }
 
-    /// Takes what has been written; whether it was anything.
+    /// Takes the written bytes. Returns true if there were any.
     fn write(&mut self) -> bool {
         let mut any = false;
         for (conn, Line { node, send, .. }) in &self.links {

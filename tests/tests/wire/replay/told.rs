@@ -6,7 +6,7 @@ use aemp_codec::Value;
 use aemp_proto::global::{Answer, Watched};
 use serde_json::Value as Json;
 
-/// A watch, and what the family held each time that it was told something.
+/// A watch, and the content of the family at each report.
 pub(crate) struct Watching {
     pub(crate) label: String,
     pub(crate) states: Vec<BTreeMap<String, Json>>,

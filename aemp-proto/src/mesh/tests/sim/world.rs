@@ -370,9 +370,9 @@ impl World {
             | Output::StreamFailed { .. }
             | Output::TunnelStirred { .. }
             | Output::SeedsChanged => {}
-            Output::Tunnel { .. } => panic!("nobody relays"),
-            Output::StartTls { .. } => panic!("nobody wants TLS"),
-            Output::Answer { .. } | Output::Watched { .. } => panic!("nobody has asked"),
+            Output::Tunnel { .. } => panic!("no node relays"),
+            Output::StartTls { .. } => panic!("no node wants TLS"),
+            Output::Answer { .. } | Output::Watched { .. } => panic!("no question was asked"),
         }
     }
 

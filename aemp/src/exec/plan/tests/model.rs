@@ -274,7 +274,7 @@ impl Model {
         self.wanted = self.plan.wants();
     }
 
-    /// Queues a job. Returns whether the port must be scheduled.
+    /// Queues a job. Returns true if the port must be scheduled.
     fn push(&mut self, to: usize, job: Job) -> bool {
         let port = &mut self.ports[to];
         port.messages.push_back(job);

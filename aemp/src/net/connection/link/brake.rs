@@ -9,7 +9,7 @@
 //! A pause holds up the connection's messages to other ports as well, and the port itself may wait for an answer from
 //! that node. Therefore a pause has an end, whether the port has caught up or not. And a port that handles next to
 //! nothing is given up: its connections go on with short pauses, and it dies at `max_port_queue`. An acknowledgement by
-//! port would hold up only the senders to that port; bounded ports have that (`stream/credit`), and senders who wait for
+//! port would hold up only the senders to that port; bounded ports have that (`stream/credit`), and senders that wait for
 //! room.
 //!
 //! Limit: connections are not braked before their first messages have made the queue long. About a thousand messages of
@@ -149,7 +149,7 @@ impl Brake {
     }
 
     /// A part of the pause is over. Returns the time of its next part, if the port still lags behind.
-    pub(super) fn look(&mut self, now: Time, lag: Option<Lag>) -> Option<Time> {
+    pub(super) fn check(&mut self, now: Time, lag: Option<Lag>) -> Option<Time> {
         let Self::Pause { trial, until, step } = *self else {
             return None;
         };
@@ -210,12 +210,12 @@ mod tests {
         let paused = brake.delivered(at(0), Crowd::Large(7), lag(4000));
         assert_eq!((paused, brake.portion()), (Some(at(10)), 0));
         assert!(brake.pauses());
-        assert_eq!(brake.look(at(10), lag(3000)), Some(at(20)));
-        assert_eq!(brake.look(at(20), lag(999)), None);
+        assert_eq!(brake.check(at(10), lag(3000)), Some(at(20)));
+        assert_eq!(brake.check(at(20), lag(999)), None);
         assert_eq!(brake, Brake::Off);
         // A dead port is not waited for.
         assert!(brake.delivered(at(0), Crowd::Large(7), lag(4000)).is_some());
-        assert_eq!((brake.look(at(10), None), brake), (None, Brake::Off));
+        assert_eq!((brake.check(at(10), None), brake), (None, Brake::Off));
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
         let mut now = at(0);
         while let Some(next) = resume {
             now = next;
-            resume = brake.look(now, lag(2000));
+            resume = brake.check(now, lag(2000));
         }
         assert_eq!((now, brake.portion()), (at(20), PORTION));
         assert!(!brake.pauses());
@@ -241,7 +241,7 @@ mod tests {
         while now < 5000 {
             let Some(next) = resume else { break };
             now = u64::try_from((next - Time::ZERO).as_millis()).unwrap();
-            resume = brake.look(next, lag_of(10_000, rate(now)));
+            resume = brake.check(next, lag_of(10_000, rate(now)));
             if let Brake::On(_) = brake {
                 resume = brake.delivered(next, Crowd::None, lag_of(10_000, rate(now)));
             }

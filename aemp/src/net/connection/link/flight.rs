@@ -6,7 +6,7 @@
 //! while small packets flood: the other end takes as long for it as for a few hundred kilobytes of large ones.
 //!
 //! The buffer of a connection without floods, and of one to another machine, is the system's. To another machine a small
-//! one would cost throughput: there a call waits behind as many bytes as the network holds. An acknowledgement of what
+//! one would cost throughput: there a call waits behind as many bytes as the network holds. An acknowledgement of the bytes that
 //! the ports of the other end have taken would serve there as well, and was left out: it would be a protocol of its own,
 //! with an estimate of the round trip.
 //!

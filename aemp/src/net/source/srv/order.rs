@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn priorities_are_kept_whatever_the_weights() {
+    fn priorities_are_kept_with_any_weights() {
         for seed in 0..50 {
             let records = vec![
                 record(20, 60000, "c."),

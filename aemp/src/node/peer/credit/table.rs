@@ -343,7 +343,7 @@ impl Table {
         Granted::Open { closed, begins }
     }
 
-    /// Advances the tick, when half of [`GOOD_FOR`] is over. Returns whether another tick is needed.
+    /// Advances the tick, when half of [`GOOD_FOR`] is over. Returns true if another tick is needed.
     pub(super) fn tick(&mut self) -> bool {
         self.ticks.skip(1);
         self.ticks.is_ticking = self.ticks.since(self.ticks.last_grant) < 2;

@@ -254,7 +254,7 @@ fn two_ticks_later_it_is_asked_first() {
     let (mut table, now) = (table(), Instant::now());
     let ask = open(&mut table, now).1.unwrap();
     grant_all(&mut table, ask, now);
-    assert!(table.tick() && !table.tick(), "nobody sends");
+    assert!(table.tick() && !table.tick(), "no sender is left");
     let ask = open(&mut table, now).1.unwrap();
     assert_eq!(grant_all(&mut table, ask, now), (true, true));
 }
