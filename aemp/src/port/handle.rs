@@ -1,6 +1,7 @@
 //! Typed handles.
 
 mod compare;
+mod renamed;
 
 use std::{
     cell::RefCell,
