@@ -34,7 +34,7 @@ pub enum RegisterError {
         /// The port that has it.
         by: PortId,
     },
-    /// The port is dead.
+    /// The port is dead, or was stopped.
     #[error("the port {0} is dead")]
     Dead(PortId),
     /// The port belongs to another node.
@@ -118,6 +118,9 @@ impl Node {
                 false => RegisterError::Remote(id),
             });
         };
+        if port.has_ended() {
+            return Err(RegisterError::Dead(port.port_id()));
+        }
         let names = self.registered_ports();
         let number = names.table.insert(name, &port).map_err(|by| {
             let (name, by) = (name.into(), by.port_id());

@@ -8,7 +8,7 @@ use aemp::{
     port, test,
 };
 
-use crate::{Recorder, RecorderRef, node, on_both, settle, until, within};
+use crate::{Recorder, RecorderRef, node, on_both, settle, until, watch, within};
 
 struct Other;
 
@@ -29,17 +29,16 @@ impl Session {
     }
 }
 
-/// Takes its time to end.
+/// Is busy until its gate opens.
+#[derive(Clone)]
 struct Slow(tokio::sync::watch::Receiver<bool>);
 
 #[port]
 impl Slow {
-    #[rcv]
-    fn nothing(&self) {}
-
-    #[stop]
-    async fn wait(&mut self) {
-        let _ = self.0.wait_for(|may_end| *may_end).await;
+    #[rcv(concurrent = 2)]
+    async fn wait(&self) {
+        let mut gate = self.0.clone();
+        let _ = gate.wait_for(|is_open| *is_open).await;
     }
 }
 
@@ -47,18 +46,24 @@ impl Slow {
 fn a_port_that_was_stopped_and_has_not_ended_has_no_name() {
     on_both(|| async {
         let node = node();
-        let (may_end, gate) = tokio::sync::watch::channel(false);
+        let (open, gate) = tokio::sync::watch::channel(false);
         let first = node.port(Slow(gate.clone()));
         node.register("slow", &first).unwrap();
+        first.wait();
+        // Here, in the port, in the handler's copy of its state, and in the handler.
+        until(|| open.receiver_count() == 4).await;
+        let mut ended = watch(&first);
         first.stop();
         until(|| node.whereis::<SlowRef>("slow").is_err()).await;
-        assert_eq!(node.port_count(), 1, "it lives on");
+        assert!(ended.try_recv().is_err(), "it waits for its handler");
+        let error = node.register("other", &first);
+        assert_eq!(error, Err(RegisterError::Dead(first.id())));
         let second = node.port(Slow(gate));
         node.register("slow", &second).unwrap();
-        may_end.send_replace(true);
-        within(first.closed()).await;
+        open.send_replace(true);
+        assert!(within(ended).await.unwrap().is_normal());
         // The monitor of the first registration leaves the second one alone.
-        until(|| node.port_count() == 1).await;
+        settle(&second).await;
         assert_eq!(node.whereis_id("slow"), Some(second.id()));
     });
 }
