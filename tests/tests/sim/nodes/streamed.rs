@@ -415,7 +415,7 @@ impl Far {
         let source: SourceRef = a.handle(&source.id());
         let count = Arc::clone(&taken);
         let take = take_while_allowed(source, window, count, gate);
-        sim.block_on(async { tokio::spawn(take) });
+        sim.block_on(async { drop(tokio::spawn(take)) });
         Self {
             sim,
             a,
