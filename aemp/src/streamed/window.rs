@@ -5,7 +5,7 @@
 //! least half a window. The sender's [`Credit`] is the granted number, less the spent one. The port of a consumer has a
 //! `Credit` as well, by which it recognizes a sender that sends too much.
 //!
-//! A window that nobody has set grows, because between nodes a window of items is all that travels in a round trip. It
+//! A window that was not set grows, because between nodes a window of items is all that travels in a round trip. It
 //! grows only while it is the limit: the consumer waits, and the items that came last were the last ones that the sender
 //! could send by then ([`Credit::is_used_up`]), several times in a row. Those of a slow sender are so by chance, once in
 //! half a window. A consumer that is slower than the network never waits, so its window stays as it was.
