@@ -39,6 +39,13 @@ impl<T> Register<T> {
     }
 
     /// Returns the value with this number.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<&T> {
+        let at = self.find(number).ok()?;
+        self.entries[at].1.as_ref()
+    }
+
+    /// Returns the value with this number.
     pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let at = self.find(number).ok()?;
         self.entries[at].1.as_mut()

@@ -14,6 +14,7 @@ mod local;
 mod look_up;
 mod machine;
 mod singleton;
+mod table;
 mod task;
 mod terms;
 mod view;

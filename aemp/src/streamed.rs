@@ -85,8 +85,7 @@
 //
 // - An end that is taken for that of a whole stream: `end` has no elements only for `Ending::Whole`. All reasons that
 //   could be normal pass through `error::not_normal`.
-// - The queue of the sender and the window of the consumer are two: with a consumer elsewhere, up to a window of items
-//   waits at each node.
+// - The queue of the sender and the window of the consumer are two: with a consumer elsewhere, items wait at each node.
 // - A message that is lost takes its stream with it, and nothing tells the sender. So it waits for `WAIT` only.
 //
 // Left out: sinks that travel (a caller makes the pair and sends the consumer's half, which is the same); several consumers
@@ -131,7 +130,7 @@ use self::{
 };
 use crate::{Cx, Node, Reason, lock::Lock, port::handle::decoding_node};
 
-/// The number of items that may wait for a consumer, unless it has set another [window](Streamed::window).
+/// The number of items that may wait for a consumer at first, unless it has set another [window](Streamed::window).
 pub const WINDOW: usize = 64;
 
 /// The largest window.
@@ -161,15 +160,15 @@ impl<T: Send + 'static> Streamed<T> {
         }
     }
 
-    /// Sets the number of items that may wait for this consumer: 64 unless it is set, at least one, at most
-    /// [`MOST_WINDOW`]. With a sender on another node, as many may wait there.
+    /// Sets the number of items that may wait for this consumer, at least one, at most [`MOST_WINDOW`]. Unless it is set, it
+    /// is 64, and up to 512 small items with a sender on another node. Up to 64 more may wait there.
     ///
     /// A larger window lets more items travel at once. It is best set before the first item is taken. A smaller one
     /// takes effect as items are taken.
     #[must_use]
     pub fn window(self, items: usize) -> Self {
         let mut half = self.half.lock();
-        half.window.resize(items);
+        half.window.set(items);
         half.grant();
         drop(half);
         self

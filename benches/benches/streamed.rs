@@ -1,11 +1,14 @@
 //! Streams of items beside one-way messages of the same items, in one run: within a process, and between two nodes over
-//! loopback in each format.
+//! loopback in each format. Once with the usual window, and once with a window that does not grow.
 //!
 //! `cargo bench -p aemp-benches --bench streamed`; `--smoke` shows only that everything runs.
 
 use std::{env, time::Instant};
 
-use aemp::{Cx, Node, port, streamed::Streamed};
+use aemp::{
+    Cx, Node, port,
+    streamed::{Streamed, WINDOW},
+};
 use aemp_benches::pair::{Pair, runtime};
 use tokio::runtime::Runtime;
 
@@ -31,7 +34,16 @@ impl Counter {
 
     /// The items of a stream are added up by a task.
     #[rcv]
-    fn sum(&self, cx: &mut Cx<'_>, mut numbers: Streamed<u64>, reply: aemp::Reply<u64>) {
+    fn sum(
+        &self,
+        cx: &mut Cx<'_>,
+        mut numbers: Streamed<u64>,
+        window: Option<usize>,
+        reply: aemp::Reply<u64>,
+    ) {
+        if let Some(window) = window {
+            numbers = numbers.window(window);
+        }
         cx.spawn(async move {
             let mut sum = 0;
             while let Some(Ok(number)) = numbers.next().await {
@@ -59,10 +71,16 @@ fn one_way(runtime: &Runtime, counter: &CounterRef, items: u64) -> f64 {
     runtime.block_on(runtime.spawn(run)).expect("no panic")
 }
 
-/// Items per second of a stream with the usual window.
-fn stream(runtime: &Runtime, node: &Node, counter: &CounterRef, items: u64) -> f64 {
+/// Items per second of a stream with this window, or the usual one.
+fn stream(
+    runtime: &Runtime,
+    node: &Node,
+    counter: &CounterRef,
+    items: u64,
+    window: Option<usize>,
+) -> f64 {
     let (mut sink, numbers) = node.streamed();
-    let sum = counter.sum(numbers);
+    let sum = counter.sum(numbers, window);
     let run = async move {
         let begun = Instant::now();
         let sum = tokio::spawn(sum.into_future());
@@ -82,21 +100,25 @@ fn compare(title: &str, runtime: &Runtime, node: &Node, counter: &CounterRef, sm
     } else {
         (400_000, REPETITIONS)
     };
-    let mut best = [0.0_f64; 2];
+    let mut best = [0.0_f64; 3];
     for _ in 0..repetitions {
         let rates = [
             one_way(runtime, counter, items),
-            stream(runtime, node, counter, items),
+            stream(runtime, node, counter, items, None),
+            stream(runtime, node, counter, items, Some(WINDOW)),
         ];
         for (best, rate) in best.iter_mut().zip(rates) {
             *best = best.max(rate);
         }
     }
+    let [one_way, usual, fixed] = best;
     println!(
-        "{title:<18} one-way {:>6.2} M/s   stream {:>6.2} M/s   {:.2}x",
-        best[0] / 1e6,
-        best[1] / 1e6,
-        best[1] / best[0]
+        "{title:<18} one-way {:>6.2} M/s   stream {:>6.2} M/s   {:.2}x   window fixed at 64 {:>6.2} M/s   {:.2}x",
+        one_way / 1e6,
+        usual / 1e6,
+        usual / one_way,
+        fixed / 1e6,
+        fixed / one_way,
     );
 }
 

@@ -30,6 +30,7 @@ const ONE_RUN: u64 = 1 << 56;
 const RUNS: u64 = 0x1f << 56;
 const TRUSTED: u64 = PROBATION as u64 * ONE_RUN;
 const WAS_SLOW: u64 = 1 << 63;
+const HAS_ENDED: u64 = 1 << 62;
 
 /// The way in which a port is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +86,24 @@ impl Pace {
 
     /// Starts the observation again.
     pub(crate) fn demote(&self) {
-        self.0.fetch_and(NUMBER | WAS_SLOW, Ordering::Relaxed);
+        let kept = NUMBER | WAS_SLOW | HAS_ENDED;
+        self.0.fetch_and(kept, Ordering::Relaxed);
     }
 
     /// Marks the port as slow for ever.
     pub(crate) fn slow(&self) {
         self.0.fetch_or(WAS_SLOW, Ordering::Relaxed);
+    }
+
+    /// Marks the port as one that accepts nothing more: it has been stopped, or it dies. Called under the port's lock.
+    pub(crate) fn ended(&self) {
+        self.0.fetch_or(HAS_ENDED, Ordering::Relaxed);
+    }
+
+    /// True if the port accepts nothing more, without its lock.
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & HAS_ENDED != 0
     }
 }
 
@@ -275,6 +288,17 @@ mod tests {
         pace.demote();
         pace.slow();
         assert!(!pace.is_trusted() && pace.was_slow() && pace.number() == NUMBER_OF_PORT);
+    }
+
+    #[test]
+    fn the_end_of_a_port_is_kept_and_takes_its_trust() {
+        let (pace, record) = (Pace::unknown(NUMBER_OF_PORT), Record::new());
+        run(&pace, &record, PROBATION, Duration::ZERO);
+        assert!(pace.is_trusted() && !pace.has_ended());
+        pace.ended();
+        pace.demote();
+        run(&pace, &record, 200, Duration::ZERO);
+        assert!(pace.has_ended() && !pace.is_trusted() && pace.number() == NUMBER_OF_PORT);
     }
 
     #[test]

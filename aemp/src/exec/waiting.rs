@@ -477,7 +477,10 @@ impl<P: Port> Running<P> {
         }
         let dropped = inner.put_back(mem::replace(&mut self.queue, Queue::Empty));
         let stops = inner.queued_kill().is_none();
-        let behind = stops.then(|| mem::replace(&mut inner.queue, Queue::Stopped));
+        let behind = stops.then(|| {
+            self.cell.pace().ended();
+            mem::replace(&mut inner.queue, Queue::Stopped)
+        });
         let room = inner.has_in_hand(1);
         drop(inner);
         room.wake();

@@ -15,7 +15,7 @@ use super::{
     task::{Order, Task},
     view,
 };
-use crate::{DbError, Node, PortRef, Reason, guard, lock::Lock, port::Watched};
+use crate::{DbError, Node, PortRef, Reason, WeakNode, guard, lock::Lock, port::Watched};
 use aemp_proto::global::check_family;
 
 /// The kind of the reason with which a port dies that has lost its name.
@@ -53,6 +53,13 @@ pub enum ClaimEnd {
     Released,
     /// The node has stopped.
     Stopped,
+}
+
+impl ClaimEnd {
+    /// True if the name was lost, and the port lives.
+    pub(super) fn is_loss(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::CutOff)
+    }
 }
 
 /// The error of [`Claim::held`] and [`Claim::decided`].
@@ -104,6 +111,26 @@ impl Shared {
         drop(before);
         guard::shielded(|| self.changed.notify_waiters());
     }
+
+    async fn until<T>(&self, done: impl Fn(&ClaimState) -> Option<T>) -> T {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let state = self.state.lock().clone();
+            if let Some(done) = done(&state) {
+                return done;
+            }
+            changed.await;
+        }
+    }
+
+    async fn ended(&self) -> ClaimEnd {
+        self.until(|state| match state {
+            ClaimState::Ended(end) => Some(end.clone()),
+            ClaimState::Waiting { .. } | ClaimState::Held => None,
+        })
+        .await
+    }
 }
 
 /// A claim to a name of the network, made by [`Node::claim`]. **Dropping it gives the name up**; [`detach`](Self::detach)
@@ -132,7 +159,10 @@ impl Shared {
 /// ```
 #[must_use = "dropping it gives the name up; `.detach()` keeps it"]
 pub struct Claim {
+    node: WeakNode,
     name: String,
+    /// `None` if the port was not there when the claim began.
+    port: Option<PortId>,
     shared: Arc<Shared>,
     orders: mpsc::UnboundedSender<Order>,
 }
@@ -197,14 +227,16 @@ impl Claim {
             orders: taken,
             shared: Arc::downgrade(&shared),
             origin: Instant::now(),
-            port: port.map(|port| Watched::new(node, port)),
+            port: port.clone().map(|port| Watched::new(node, port)),
             linked: false,
             kept: false,
             entry: None,
         };
         node.scheduler().spawn(task.run());
         Ok(Self {
+            node: node.downgrade(),
             name: name.into(),
+            port,
             shared,
             orders,
         })
@@ -268,23 +300,11 @@ impl Claim {
     ///
     /// Dropping it has no effect. The claim goes on.
     pub async fn lost(&self) -> ClaimEnd {
-        self.until(|state| match state {
-            ClaimState::Ended(end) => Some(end.clone()),
-            ClaimState::Waiting { .. } | ClaimState::Held => None,
-        })
-        .await
+        self.shared.ended().await
     }
 
     async fn until<T>(&self, done: impl Fn(&ClaimState) -> Option<T>) -> T {
-        loop {
-            let mut changed = pin!(self.shared.changed.notified());
-            changed.as_mut().enable();
-            let state = self.state();
-            if let Some(done) = done(&state) {
-                return done;
-            }
-            changed.await;
-        }
+        self.shared.until(done).await
     }
 
     fn has_ended(&self, end: &ClaimEnd) -> ClaimError {
@@ -292,10 +312,22 @@ impl Claim {
         ClaimError::Ended { name, end }
     }
 
-    /// Lets the port die when the claim loses the name, with the reason `name_lost, TEXT`.
+    /// Lets the port die when the claim loses the name, with the reason `name_lost, TEXT`. If it has lost it already, the
+    /// port dies now.
     pub fn linked(self) -> Self {
-        // A claim that has ended takes no orders.
-        let _ = self.orders.send(Order::Link);
+        // A claim that has ended, or is about to, takes no orders.
+        if self.orders.send(Order::Link).is_err()
+            && let (Some(node), Some(port)) = (self.node.upgrade(), self.port.clone())
+        {
+            let shared = Arc::clone(&self.shared);
+            let scheduler = node.scheduler().clone();
+            scheduler.spawn(async move {
+                let end = shared.ended().await;
+                if end.is_loss() {
+                    node.kil(&port, lost(&end));
+                }
+            });
+        }
         self
     }
 

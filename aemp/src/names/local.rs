@@ -4,28 +4,19 @@
 //! the name counts as free, so `register` does not depend on the order of the monitors. A registration is known by its
 //! number, so that a late monitor removes no later one.
 //!
-//! The table has a weak reference to the port itself, not a handle. So a `#[port(owned)]` ends with its handles although
+//! The table (`table`) has a weak reference to the port itself, not a handle. So a `#[port(owned)]` ends with its handles although
 //! it has a name, and the type of its messages can be checked: the port gives out its typed half only for the right
 //! message type.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    fmt,
-    pin::pin,
-    sync::{Arc, Weak},
-};
+use std::{fmt, pin::pin};
 
 use aemp_codec::PortId;
 use thiserror::Error;
-use tokio::sync::Notify;
 
+use super::table::Table;
 use crate::{
-    Handle, Monitor, Node, PortRef, guard,
-    lock::Lock,
-    port::{
-        any::{AnyPort, typed},
-        monitor::Action,
-    },
+    Handle, Monitor, Node, PortRef,
+    port::{any::typed, monitor::Action},
 };
 
 /// The error of [`Node::register`].
@@ -43,7 +34,7 @@ pub enum RegisterError {
         /// The port that has it.
         by: PortId,
     },
-    /// The port is dead.
+    /// The port is dead, or was stopped.
     #[error("the port {0} is dead")]
     Dead(PortId),
     /// The port belongs to another node.
@@ -76,83 +67,7 @@ pub enum WhereisError {
 /// The names of a node's ports.
 #[derive(Default)]
 pub(crate) struct Registered {
-    table: Lock<Table>,
-    /// Notified when a name is given.
-    more: Notify,
-}
-
-#[derive(Default)]
-struct Table {
-    names: BTreeMap<Box<str>, Member>,
-    last: u64,
-}
-
-/// One registration.
-struct Member {
-    number: u64,
-    port: Weak<dyn AnyPort>,
-    /// Removes the registration. `None` until it is set.
-    monitor: Option<Monitor>,
-}
-
-impl Member {
-    /// The port, if it is alive.
-    fn alive(&self) -> Option<Arc<dyn AnyPort>> {
-        let port = self.port.upgrade()?;
-        port.died().is_none().then_some(port)
-    }
-}
-
-impl Registered {
-    /// Gives a name. Returns the number of the registration, or the living port that has the name.
-    fn insert(&self, name: &str, port: &Arc<dyn AnyPort>) -> Result<u64, Arc<dyn AnyPort>> {
-        let mut table = self.table.lock();
-        let number = table.last + 1;
-        let member = Member {
-            number,
-            port: Arc::downgrade(port),
-            monitor: None,
-        };
-        let before = match table.names.entry(name.into()) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(member);
-                None
-            }
-            Entry::Occupied(mut taken) => match taken.get().alive() {
-                Some(by) => return Err(by),
-                None => Some(taken.insert(member)),
-            },
-        };
-        table.last = number;
-        drop(table);
-        drop(before);
-        Ok(number)
-    }
-
-    /// Keeps the monitor of a registration. Returns false if the registration is over.
-    fn keep(&self, name: &str, number: u64, monitor: Monitor) -> bool {
-        let mut unused = Some(monitor);
-        if let Some(member) = self.table.lock().names.get_mut(name)
-            && member.number == number
-        {
-            member.monitor = unused.take();
-        }
-        unused.is_none()
-    }
-
-    /// Takes a name back, if it still belongs to this registration.
-    fn forget(&self, name: &str, number: u64) {
-        let mut table = self.table.lock();
-        let ours = table.names.get(name).map(|member| member.number) == Some(number);
-        let member = ours.then(|| table.names.remove(name));
-        drop(table);
-        drop(member);
-    }
-
-    /// The living port that has the name.
-    fn get(&self, name: &str) -> Option<Arc<dyn AnyPort>> {
-        self.table.lock().names.get(name)?.alive()
-    }
+    table: Table,
 }
 
 impl fmt::Debug for Registered {
@@ -203,8 +118,11 @@ impl Node {
                 false => RegisterError::Remote(id),
             });
         };
+        if port.has_ended() {
+            return Err(RegisterError::Dead(port.port_id()));
+        }
         let names = self.registered_ports();
-        let number = names.insert(name, &port).map_err(|by| {
+        let number = names.table.insert(name, &port).map_err(|by| {
             let (name, by) = (name.into(), by.port_id());
             RegisterError::Taken { name, by }
         })?;
@@ -212,20 +130,20 @@ impl Node {
         // If the port is dead, this fires at once.
         let forget = Action::Call(Box::new(move |_| {
             if let Some(node) = node.upgrade() {
-                node.registered_ports().forget(&owned, number);
+                node.registered_ports().table.forget(&owned, number);
             }
         }));
-        if !names.keep(name, number, Monitor::local(&port, forget)) && port.died().is_some() {
+        let monitor = Monitor::local(&port, forget);
+        if !names.table.keep(name, number, monitor) && port.has_ended() {
             return Err(RegisterError::Dead(port.port_id()));
         }
-        guard::shielded(|| names.more.notify_waiters());
+        names.table.tell(name);
         Ok(())
     }
 
     /// Takes a name back. Returns the port that had it.
     pub fn unregister(&self, name: &str) -> Option<PortId> {
-        let removed = self.registered_ports().table.lock().names.remove(name)?;
-        Some(removed.alive()?.port_id())
+        Some(self.registered_ports().table.remove(name)?.port_id())
     }
 
     /// The handle of the port of this node that has the name.
@@ -235,22 +153,30 @@ impl Node {
     /// [`WhereisError::Unknown`] if no living port has the name. [`WhereisError::OtherType`] if the port takes other
     /// messages: `R` must be the port's own handle type. [`whereis_id`](Self::whereis_id) does not ask for the type.
     pub fn whereis<R: PortRef>(&self, name: &str) -> Result<R, WhereisError> {
-        let found = self.registered_ports().get(name);
-        let port = found.ok_or_else(|| WhereisError::Unknown(name.into()))?;
-        match typed::<R::Msg>(Arc::clone(&port)) {
-            Some(port) => Ok(Handle::local(port).into()),
-            None => Err(WhereisError::OtherType {
-                name: name.into(),
-                port: port.port_id(),
+        match self.registered_ports().table.get(name).map(typed::<R::Msg>) {
+            Some(Some(port)) => Ok(Handle::local(port).into()),
+            Some(None) => Err(self.other_type::<R>(name)),
+            None => Err(WhereisError::Unknown(name.into())),
+        }
+    }
+
+    #[cold]
+    fn other_type<R>(&self, name: &str) -> WhereisError {
+        let name = name.to_owned();
+        match self.whereis_id(&name) {
+            Some(port) => WhereisError::OtherType {
+                name,
+                port,
                 handle: std::any::type_name::<R>(),
-            }),
+            },
+            None => WhereisError::Unknown(name),
         }
     }
 
     /// The ID of the port of this node that has the name.
     #[must_use]
     pub fn whereis_id(&self, name: &str) -> Option<PortId> {
-        Some(self.registered_ports().get(name)?.port_id())
+        Some(self.registered_ports().table.get(name)?.port_id())
     }
 
     /// As [`whereis`](Self::whereis). If no port has the name, it waits until one has.
@@ -263,8 +189,9 @@ impl Node {
     ///
     /// Dropping it has no effect.
     pub async fn until_registered<R: PortRef>(&self, name: &str) -> Result<R, WhereisError> {
+        let awaiting = self.registered_ports().table.awaits(name);
         loop {
-            let mut more = pin!(self.registered_ports().more.notified());
+            let mut more = pin!(awaiting.given.notified());
             more.as_mut().enable();
             match self.whereis(name) {
                 Err(WhereisError::Unknown(_)) => {}
@@ -281,13 +208,7 @@ impl Node {
     /// The names of this node's ports, in order.
     #[must_use]
     pub fn registered(&self) -> Vec<(String, PortId)> {
-        let table = self.registered_ports().table.lock();
-        let all = table.names.iter();
-        let alive: Vec<_> = all
-            .filter_map(|(name, member)| Some((String::from(&**name), member.alive()?)))
-            .collect();
-        drop(table);
-        let alive = alive.into_iter();
-        alive.map(|(name, port)| (name, port.port_id())).collect()
+        let all = self.registered_ports().table.all().into_iter();
+        all.map(|(name, port)| (name, port.port_id())).collect()
     }
 }

@@ -199,9 +199,8 @@ impl Task {
         while let Ok(order) = self.orders.try_recv() {
             self.follow(order);
         }
-        let is_lost = matches!(end, ClaimEnd::Lost { .. } | ClaimEnd::CutOff);
         if let Some(port) = self.port.take()
-            && is_lost
+            && end.is_loss()
             && self.linked
         {
             let reason = lost(&end);

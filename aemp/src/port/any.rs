@@ -123,6 +123,11 @@ pub(crate) trait AnyPort: Send + Sync {
     /// The reason, if the port is dying or dead, or has been stopped.
     fn died(&self) -> Option<Reason>;
 
+    /// True if [`died`](Self::died) has a reason. It takes no lock where it can do without.
+    fn has_ended(&self) -> bool {
+        self.died().is_some()
+    }
+
     /// True if a kill or a stop is known to be queued, or the port is dying or dead.
     fn is_ending(&self) -> bool {
         self.died().is_some()

@@ -396,6 +396,7 @@ pub(crate) fn begin_to_die<P: Port>(
         return None;
     }
     let queue = mem::replace(&mut inner.queue, Queue::Dying(reason.clone()));
+    cell.pace.ended();
     let extras = inner.extras.as_mut().map(|extras| extras.part());
     Some((queue, inner.state.take(), extras))
 }

@@ -156,7 +156,7 @@ impl<M: Message> WeakHandle<M> {
     #[must_use]
     pub fn upgrade<R: PortRef<Msg = M>>(&self) -> Option<R> {
         let to = match &self.0 {
-            WeakTo::Local(port) => To::Local(port.upgrade().filter(|port| port.died().is_none())?),
+            WeakTo::Local(port) => To::Local(port.upgrade().filter(|port| !port.has_ended())?),
             WeakTo::Far(to) => To::Far(Arc::clone(to)),
         };
         Some(Handle { to }.into())
@@ -297,6 +297,10 @@ impl<M: 'static> AnyPort for Holder<M> {
 
     fn died(&self) -> Option<Reason> {
         self.0.died()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.has_ended()
     }
 
     fn is_ending(&self) -> bool {

@@ -43,7 +43,7 @@ impl<T> Half<T> {
     pub(super) fn new(from: Source<T>) -> Self {
         Self {
             from,
-            window: Window::new(WINDOW),
+            window: Window::growing(WINDOW),
             ready: Items::default(),
         }
     }
@@ -78,7 +78,19 @@ impl<T> Half<T> {
             }
             let ending = match &mut self.from {
                 Source::Pipe(outlet) => ready!(outlet.poll(&mut self.ready, task)),
-                Source::Port(incoming) => ready!(incoming.poll(&mut self.ready, task)),
+                Source::Port(incoming) => match incoming.poll(&mut self.ready, task) {
+                    Poll::Ready(ending) => {
+                        self.window.came(incoming.item_bytes());
+                        ending
+                    }
+                    Poll::Pending => {
+                        if let Some(for_credit) = incoming.waits_for_credit() {
+                            self.window.waits(for_credit, incoming.item_bytes());
+                            self.grant();
+                        }
+                        return Poll::Pending;
+                    }
+                },
                 Source::Unused(unused) => {
                     let credit = self.window.grant().unwrap_or(1);
                     self.from = match unused.begin(credit) {

@@ -88,6 +88,10 @@ pub(super) struct Incoming<T> {
     read: Read<T>,
     /// The number of items that have been decoded.
     received: u64,
+    /// The size of the items of the last packet, on average.
+    item_bytes: usize,
+    /// The number of items that had been decoded when the consumer waited last.
+    waited: u64,
     _monitor: Monitor,
 }
 
@@ -110,6 +114,8 @@ impl<T> Incoming<T> {
             to,
             read,
             received: 0,
+            item_bytes: 0,
+            waited: 0,
         };
         this.grant(credit);
         this
@@ -135,12 +141,26 @@ impl<T> Incoming<T> {
         })
     }
 
+    /// The size of an item, in bytes.
+    pub(super) fn item_bytes(&self) -> usize {
+        self.item_bytes
+    }
+
+    /// The consumer waits. True if the sender waits for credit, as far as can be told; `None` if no items have come since it
+    /// was called last.
+    pub(super) fn waits_for_credit(&mut self) -> Option<bool> {
+        let is_new = mem::replace(&mut self.waited, self.received) < self.received;
+        is_new.then(|| self.flow.0.lock().used_up)
+    }
+
     fn read(&mut self, packet: &KeptPacket, into: &mut Items<T>) -> Result<(), StreamedError> {
         let before = into.len();
         let _scope = self.to.node.decoding();
         let read = guard::attempt(|| (self.read)(packet, into));
         let read = read.unwrap_or_else(|panic| Err(DecodeError::mismatch(panic)));
-        self.received += (into.len() - before) as u64;
+        let items = into.len() - before;
+        self.received += items as u64;
+        self.item_bytes = packet.size() / items.max(1);
         read.map_err(|error| StreamedError::item(self.received + 1, &error))
     }
 }
@@ -210,6 +230,8 @@ struct Arrived {
     packets: Vec<KeptPacket>,
     /// The number of items that may still arrive.
     credit: Credit,
+    /// True if the last items used the credit up that the sender had then, as far as can be told.
+    used_up: bool,
     ending: Option<Ending>,
     consumer: Option<Waker>,
 }
@@ -232,6 +254,7 @@ impl Arrived {
         }
         // A packet without items costs no credit, so a peer could make any number of them wait.
         if items > 0 {
+            self.used_up = self.credit.is_used_up();
             self.packets.push(packet);
         }
         Ok(())

@@ -113,7 +113,9 @@ impl<T: Serialize + Send + 'static> Sending<T> {
                 if let Some(peer) = self.to.peer() {
                     peer.room().await;
                 }
-                self.send_batch(credit)?;
+                // Without credit there was one item. One packet takes those that have come since as well.
+                poll_fn(|task| self.poll_batch(task)).await?;
+                self.send_batch(self.flow.credit().max(credit))?;
             } else if let Some(ending) = self.ending.take() {
                 let reason = match ending {
                     Ending::Whole => Reason::normal(),

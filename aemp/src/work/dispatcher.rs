@@ -22,6 +22,9 @@ use crate::{
 /// The number of submitters, and that of workers. Other nodes decide how many there are.
 const MOST_MEMBERS: usize = 16_384;
 
+/// The number of commands for which memory is kept.
+const KEPT: usize = 64;
+
 /// A port that gives jobs to workers. See the [module](super).
 #[doc(alias = "factory")]
 #[doc(alias = "queue")]
@@ -29,9 +32,13 @@ pub struct Dispatcher {
     node: Node,
     alarm: Alarm,
     machine: Machine,
+    /// The empty list in which the machine gives its commands.
+    commands: Vec<Command>,
     submitters: BTreeMap<Member, Known<SubmitterRef>>,
     workers: BTreeMap<Member, Known<WorkerRef>>,
     numbers: HashMap<PortId, Member>,
+    /// The submitter of the last job. To make the ID of a port, and to look it up, costs more than to compare handles.
+    last: Option<(SubmitterRef, Member)>,
     leaving: BTreeMap<Member, Reply<()>>,
     draining: Vec<Reply<()>>,
     dead_letters: Option<PortId>,
@@ -70,9 +77,11 @@ impl Dispatcher {
             node: node.clone(),
             alarm: Alarm::new(node),
             machine,
+            commands: Vec::new(),
             submitters: BTreeMap::new(),
             workers: BTreeMap::new(),
             numbers: HashMap::new(),
+            last: None,
             leaving: BTreeMap::new(),
             draining: Vec::new(),
             dead_letters,
@@ -86,15 +95,18 @@ impl Dispatcher {
 
     /// Carries out the commands of the machine, and those that come of it.
     fn act(&mut self, cx: &mut Cx<'_>) {
+        let mut commands = std::mem::take(&mut self.commands);
         loop {
-            let commands = self.machine.commands();
+            self.machine.commands(&mut commands);
             if commands.is_empty() {
                 break;
             }
-            for command in commands {
+            for command in commands.drain(..) {
                 self.obey(cx, command);
             }
         }
+        commands.shrink_to(KEPT);
+        self.commands = commands;
         let me = cx.handle_of(self);
         let tick = move || drop(me.event(Local(Event::Tick)));
         self.alarm.set(cx, self.machine.deadline(), tick);
@@ -152,12 +164,24 @@ impl Dispatcher {
         }
     }
 
-    /// The number of a submitter. `None` if there are too many.
-    fn submitter(&mut self, cx: &Cx<'_>, port: SubmitterRef) -> Option<Member> {
-        let id = port.id();
-        if let Some(number) = self.numbers.get(&id) {
-            return Some(*number);
+    /// The number and the ID of a submitter. `None` if there are too many.
+    fn submitter(&mut self, cx: &Cx<'_>, port: &SubmitterRef) -> Option<(Member, PortId)> {
+        if let Some((last, number)) = &self.last
+            && last == port
+            && let Some(known) = self.submitters.get(number)
+        {
+            return Some((*number, known.id.clone()));
         }
+        let id = port.id();
+        let number = match self.numbers.get(&id) {
+            Some(number) => *number,
+            None => self.new_submitter(cx, port.clone(), id.clone())?,
+        };
+        self.last = Some((port.clone(), number));
+        Some((number, id))
+    }
+
+    fn new_submitter(&mut self, cx: &Cx<'_>, port: SubmitterRef, id: PortId) -> Option<Member> {
         if self.submitters.len() >= MOST_MEMBERS {
             return None;
         }
@@ -238,8 +262,8 @@ impl Dispatcher {
     #[doc(hidden)]
     #[rcv]
     pub fn submit(&mut self, cx: &mut Cx<'_>, from: SubmitterRef, job: Submission) {
-        let (submitter, number) = (from.id(), job.number);
-        let Some(member) = self.submitter(cx, from.clone()) else {
+        let number = job.number;
+        let Some((member, submitter)) = self.submitter(cx, &from) else {
             from.ended(number, End::Refused(Refusal::Flood));
             return;
         };
@@ -326,6 +350,7 @@ impl Dispatcher {
                 if let Some(known) = self.submitters.remove(&member) {
                     self.numbers.remove(&known.id);
                 }
+                self.last = self.last.take().filter(|(_, last)| *last != member);
                 self.machine.submitter_lost(now, member);
             }
             Event::WorkerLost(member, reason) => {

@@ -30,6 +30,7 @@ use std::{
 };
 
 use aemp_codec::Value;
+use aemp_proto::register::Register;
 
 pub(super) use self::job::NewJob;
 use self::{
@@ -92,7 +93,7 @@ pub(super) enum Command {
 pub(super) struct Machine {
     policy: Policy,
     chance: Chance,
-    jobs: BTreeMap<Key, Job>,
+    jobs: Register<Job>,
     ids: HashMap<JobId, Key>,
     next: u64,
     lobby: BTreeSet<Key>,
@@ -101,7 +102,7 @@ pub(super) struct Machine {
     bytes: usize,
     ready: BTreeSet<Key>,
     chains: HashMap<Arc<str>, BTreeSet<Key>>,
-    runs: BTreeMap<Run, Key>,
+    runs: Register<Key>,
     timers: BTreeSet<(Duration, Key)>,
     submitters: BTreeMap<Member, Submitter>,
     workers: Workers,
@@ -122,7 +123,7 @@ impl Machine {
         Self {
             policy,
             chance: Chance::new(seed),
-            jobs: BTreeMap::new(),
+            jobs: Register::default(),
             ids: HashMap::new(),
             next: 1,
             lobby: BTreeSet::new(),
@@ -130,7 +131,7 @@ impl Machine {
             bytes: 0,
             ready: BTreeSet::new(),
             chains: HashMap::new(),
-            runs: BTreeMap::new(),
+            runs: Register::default(),
             timers: BTreeSet::new(),
             submitters: BTreeMap::new(),
             workers: Workers::default(),
@@ -145,9 +146,10 @@ impl Machine {
         self.next
     }
 
-    /// The commands since the last call.
-    pub(super) fn commands(&mut self) -> Vec<Command> {
-        std::mem::take(&mut self.commands)
+    /// The commands since the last call, in place of an empty list.
+    pub(super) fn commands(&mut self, list: &mut Vec<Command>) {
+        debug_assert!(list.is_empty(), "commands are carried out once");
+        std::mem::swap(&mut self.commands, list);
     }
 
     /// The time at which [`timeout`](Self::timeout) has something to do.
@@ -197,31 +199,40 @@ impl Machine {
         if self.policy.when_full == WhenFull::DropOldest {
             self.make_room(new.weight);
         }
-        let key = self.number();
+        let (key, fits) = (
+            self.number(),
+            self.lobby.is_empty() && self.fits(new.weight),
+        );
         self.ids.insert(new.id.clone(), key);
         self.jobs.insert(key, Job::new(new, from));
-        self.lobby.insert(key);
         if let Some(submitter) = self.submitters.get_mut(&from) {
-            submitter.jobs.insert(key);
-            submitter.lobby.insert(key);
+            submitter.jobs.insert(key, ());
+            if !fits {
+                submitter.lobby.insert(key);
+            }
+        }
+        if fits {
+            self.accept(now, key);
+        } else {
+            self.lobby.insert(key);
         }
         self.pump(now);
     }
 
     /// A known job comes again, after its submitter had lost this dispatcher.
     fn adopt(&mut self, key: Key, from: Member, before: u32) {
-        let Some(job) = self.jobs.get_mut(&key) else {
+        let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
         job.before = job.before.max(before);
         let (number, accepted) = (job.id.number, job.phase != Phase::Lobby);
         let owner = job.owner.replace(from);
         if let Some(old) = owner.and_then(|owner| self.submitters.get_mut(&owner)) {
-            old.jobs.remove(&key);
+            old.jobs.remove(key);
             old.lobby.remove(&key);
         }
         if let Some(new) = self.submitters.get_mut(&from) {
-            new.jobs.insert(key);
+            new.jobs.insert(key, ());
             if !accepted {
                 new.lobby.insert(key);
             }
@@ -236,7 +247,7 @@ impl Machine {
         let Some(&key) = self.ids.get(id) else {
             return;
         };
-        let Some(job) = self.jobs.get_mut(&key) else {
+        let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
         match job.phase {
@@ -255,8 +266,8 @@ impl Machine {
         let Some(submitter) = self.submitters.remove(&member) else {
             return;
         };
-        for key in submitter.jobs {
-            if let Some(job) = self.jobs.get_mut(&key) {
+        for (key, ()) in submitter.jobs {
+            if let Some(job) = self.jobs.get_mut(key) {
                 job.owner = None;
             }
             if submitter.lobby.contains(&key) {
@@ -305,10 +316,10 @@ impl Machine {
     }
 
     fn end_run(&mut self, now: Duration, run: Run, outcome: Outcome) {
-        let Some(key) = self.runs.remove(&run) else {
+        let Some(key) = self.runs.remove(run) else {
             return;
         };
-        let Some(job) = self.jobs.get_mut(&key) else {
+        let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
         let phase = std::mem::replace(&mut job.phase, Phase::Waiting);
@@ -342,7 +353,7 @@ impl Machine {
 
     /// An attempt has failed. The job rests before the next one, or is dead.
     fn failed(&mut self, now: Duration, key: Key, text: String, retry: bool) {
-        let Some(job) = self.jobs.get_mut(&key) else {
+        let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
         let attempts = job.attempts;
@@ -360,7 +371,7 @@ impl Machine {
 
     /// An attempt tells how far it has come.
     pub(super) fn progress(&mut self, run: Run, value: Value) {
-        let job = self.runs.get(&run).and_then(|key| self.jobs.get(key));
+        let job = self.runs.get(run).and_then(|key| self.jobs.get(*key));
         if let Some(job) = job
             && let Some(owner) = job.owner
         {
@@ -386,7 +397,7 @@ impl Machine {
                 break;
             }
             self.timers.pop_first();
-            match self.jobs.get_mut(&key) {
+            match self.jobs.get_mut(key) {
                 Some(job) if matches!(job.phase, Phase::Resting { .. }) => {
                     job.phase = Phase::Waiting;
                     self.ready.insert(key);
@@ -405,7 +416,7 @@ impl Machine {
     }
 
     fn stop(&mut self, key: Key, run: Run, fate: Fate) {
-        let Some(job) = self.jobs.get_mut(&key) else {
+        let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
         let before = std::mem::replace(&mut job.phase, Phase::Stopping { run, fate });
@@ -440,14 +451,14 @@ impl Machine {
         }
     }
 
-    fn accept(&mut self, key: Key) {
-        let Some(job) = self.jobs.get_mut(&key) else {
+    /// Accepts a job, which is not in the lobby any more. If a worker has room and no other job may be given to it before, the
+    /// job does not wait.
+    fn accept(&mut self, now: Duration, key: Key) {
+        let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
         job.phase = Phase::Waiting;
-        self.lobby.remove(&key);
-        self.waiting.insert(key);
-        self.bytes += job.weight;
+        let (number, weight, owner) = (job.id.number, job.weight, job.owner);
         let is_first = match &job.order {
             None => true,
             Some(order) => {
@@ -456,21 +467,25 @@ impl Machine {
                 chain.first() == Some(&key)
             }
         };
+        if let Some(owner) = owner {
+            self.emit(Command::Accepted(owner, number));
+        }
+        if is_first
+            && self.ready.is_empty()
+            && let Some((worker, run)) = self.free_worker()
+        {
+            return self.begin(now, key, worker, run);
+        }
+        self.waiting.insert(key);
+        self.bytes += weight;
         if is_first {
             self.ready.insert(key);
-        }
-        if let Some(owner) = job.owner {
-            if let Some(submitter) = self.submitters.get_mut(&owner) {
-                submitter.lobby.remove(&key);
-            }
-            let number = job.id.number;
-            self.emit(Command::Accepted(owner, number));
         }
     }
 
     /// A job has failed for good.
     fn bury(&mut self, key: Key, end: End) {
-        if let Some(job) = self.jobs.get(&key) {
+        if let Some(job) = self.jobs.get(key) {
             let letter = job.letter(&end);
             self.counted.dead += 1;
             self.emit(Command::Dead(letter));
@@ -480,7 +495,7 @@ impl Machine {
 
     /// A job leaves.
     fn forget(&mut self, key: Key, end: End) {
-        let Some(job) = self.jobs.remove(&key) else {
+        let Some(job) = self.jobs.remove(key) else {
             return;
         };
         self.ids.remove(&job.id);
@@ -500,7 +515,7 @@ impl Machine {
         }
         if let Some(owner) = job.owner {
             if let Some(submitter) = self.submitters.get_mut(&owner) {
-                submitter.jobs.remove(&key);
+                submitter.jobs.remove(key);
                 submitter.lobby.remove(&key);
             }
             self.emit(Command::Ended(owner, job.id.number, end));
@@ -524,20 +539,27 @@ impl Machine {
     fn pump(&mut self, now: Duration) {
         loop {
             while let Some(&first) = self.lobby.first() {
-                let weight = self.jobs.get(&first).map_or(0, |job| job.weight);
+                let job = self.jobs.get(first);
+                let (weight, owner) = job.map_or((0, None), |job| (job.weight, job.owner));
                 if !self.fits(weight) {
                     break;
                 }
-                self.accept(first);
+                self.lobby.remove(&first);
+                if let Some(submitter) = owner.and_then(|it| self.submitters.get_mut(&it)) {
+                    submitter.lobby.remove(&first);
+                }
+                self.accept(now, first);
             }
             let Some(&key) = self.ready.first() else {
                 break;
             };
-            let run = self.next + 1;
-            let Some(worker) = self.workers.take(run) else {
+            let Some((worker, run)) = self.free_worker() else {
                 break;
             };
-            self.next = run;
+            self.ready.remove(&key);
+            if self.waiting.remove(&key) {
+                self.bytes -= self.jobs.get(key).map_or(0, |job| job.weight);
+            }
             self.begin(now, key, worker, run);
         }
         if self.state == State::Draining && self.jobs.is_empty() {
@@ -546,13 +568,18 @@ impl Machine {
         }
     }
 
+    /// A worker with room, and the number of its next attempt.
+    fn free_worker(&mut self) -> Option<(Member, Run)> {
+        let run = self.next + 1;
+        let worker = self.workers.take(run)?;
+        self.next = run;
+        Some((worker, run))
+    }
+
     fn begin(&mut self, now: Duration, key: Key, worker: Member, run: Run) {
-        self.ready.remove(&key);
-        self.waiting.remove(&key);
-        let Some(job) = self.jobs.get_mut(&key) else {
+        let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
-        self.bytes -= job.weight;
         // A limit beyond all times is none.
         let limit = self.policy.time_limit;
         let until = limit.and_then(|limit| now.checked_add(limit));

@@ -73,6 +73,8 @@ pub(super) struct Dispatchers {
     /// Those of the listed ones that are dead, or take no more jobs.
     over: BTreeSet<PortId>,
     last: u64,
+    /// The dispatcher that was identified last. To compare handles costs less than to make the ID of a port.
+    recent: Option<(DispatcherRef, PortId)>,
 }
 
 /// A monitored dispatcher.
@@ -101,6 +103,19 @@ impl Dispatchers {
 
     pub(super) fn session(&self, port: &PortId) -> Option<&Session> {
         self.sessions.get(port)
+    }
+
+    /// The ID of a dispatcher, and the number of the session with it, if there is one.
+    pub(super) fn identify(&mut self, dispatcher: &DispatcherRef) -> (PortId, Option<u64>) {
+        let id = match &self.recent {
+            Some((recent, id)) if recent == dispatcher => id.clone(),
+            _ => dispatcher.id(),
+        };
+        let session = self.sessions.get(&id).map(|session| session.number);
+        if session.is_some() {
+            self.recent = Some((dispatcher.clone(), id.clone()));
+        }
+        (id, session)
     }
 
     pub(super) fn sessions(&self) -> impl Iterator<Item = &Session> {
@@ -134,6 +149,7 @@ impl Dispatchers {
             return false;
         }
         self.sessions.remove(port);
+        self.recent = None;
         if reason.is_loss() {
             self.away.insert(port.clone());
         } else {

@@ -29,19 +29,27 @@ pub struct Worker {
     work: Arc<Work>,
     at_once: u32,
     dispatchers: Dispatchers,
-    /// The attempts that run, by dispatcher and number.
-    running: BTreeMap<(PortId, u64), Running>,
+    /// The attempts that run, by session and number.
+    running: BTreeMap<(u64, u64), Running>,
     /// Attempts that wait: together, several dispatchers may give more than there is room for.
-    queue: VecDeque<(u64, Task)>,
+    queue: VecDeque<Waiting>,
     draining: Drain,
     watch: Option<DbMonitor>,
 }
 
 struct Running {
-    /// The session with its dispatcher.
-    session: u64,
+    /// Its dispatcher.
+    port: PortId,
     /// Dropping it ends the attempt.
     cancel: Option<oneshot::Sender<()>>,
+}
+
+/// An attempt that waits.
+struct Waiting {
+    port: PortId,
+    /// The session with its dispatcher.
+    session: u64,
+    task: Task,
 }
 
 enum Drain {
@@ -58,7 +66,8 @@ pub enum News {
     Listed(Vec<PortId>),
     Lost(PortId, u64, Reason),
     Retry,
-    Ended(PortId, u64, Outcome),
+    /// An attempt of this session and number has ended.
+    Ended(u64, u64, Outcome),
     Left,
 }
 
@@ -185,15 +194,20 @@ impl Worker {
     /// Runs as many jobs as it has room for.
     fn pump(&mut self, cx: &mut Cx<'_>) {
         while self.running.len() < self.at_once as usize
-            && let Some((session, task)) = self.queue.pop_front()
+            && let Some(waiting) = self.queue.pop_front()
         {
-            let (me, port, run) = (cx.handle_of(self), task.dispatcher.id(), task.run);
+            let Waiting {
+                port,
+                session,
+                task,
+            } = waiting;
+            let (me, run) = (cx.handle_of(self), task.run);
             let (cancel, cancelled) = oneshot::channel();
             let running = Running {
-                session,
+                port,
                 cancel: Some(cancel),
             };
-            self.running.insert((port.clone(), run), running);
+            self.running.insert((session, run), running);
             let work = (self.work)(task);
             cx.spawn(async move {
                 let outcome = tokio::select! {
@@ -201,7 +215,7 @@ impl Worker {
                     _ = cancelled => Outcome::Stopped,
                     outcome = work => outcome,
                 };
-                me.notify(News::Ended(port, run, outcome));
+                me.notify(News::Ended(session, run, outcome));
             });
         }
         if self.running.is_empty()
@@ -229,12 +243,9 @@ impl Worker {
         if !self.dispatchers.lost(port, session, reason) {
             return;
         }
-        self.queue
-            .retain(|(of, task)| *of != session || task.dispatcher.id() != *port);
-        for ((at, _), running) in &mut self.running {
-            if at == port {
-                running.cancel = None;
-            }
+        self.queue.retain(|waiting| waiting.session != session);
+        for (_, running) in self.running.range_mut((session, 0)..=(session, u64::MAX)) {
+            running.cancel = None;
         }
         if reason.is_loss() {
             let me = cx.handle_of(self);
@@ -282,36 +293,42 @@ impl Worker {
         assignment: Assignment,
     ) {
         // Without a session there is no monitor that would end the attempt, and it is not one that this worker has asked for.
-        let Some(session) = self.dispatchers.session(&from.id()) else {
+        let (port, session) = self.dispatchers.identify(&from);
+        let Some(session) = session else {
             return drop(from.ended(run, Outcome::Stopped));
         };
-        let (session, dispatcher) = (session.number, session.dispatcher.clone());
         let task = Task {
             node: self.node.clone(),
-            dispatcher,
+            dispatcher: from,
             run,
             assignment,
         };
         if self.queue.len() >= MOST_WAITING {
             let text = "the worker was given too many attempts".into();
             let failed = Outcome::Failed { text, retry: true };
-            return self.report(&from.id(), session, run, failed);
+            return self.report(&port, session, run, failed);
         }
-        self.queue.push_back((session, task));
+        self.queue.push_back(Waiting {
+            port,
+            session,
+            task,
+        });
         self.pump(cx);
     }
 
     #[doc(hidden)]
     #[rcv]
     pub fn cancel(&mut self, from: PortId, run: u64) {
-        if let Some(running) = self.running.get_mut(&(from.clone(), run)) {
+        let Some(session) = self.dispatchers.session(&from).map(|it| it.number) else {
+            return;
+        };
+        if let Some(running) = self.running.get_mut(&(session, run)) {
             running.cancel = None;
             return;
         }
-        let waits = |(_, task): &(u64, Task)| task.run == run && task.dispatcher.id() == from;
-        if let Some(at) = self.queue.iter().position(waits)
-            && let Some((session, _)) = self.queue.remove(at)
-        {
+        let waits = |waiting: &Waiting| (waiting.session, waiting.task.run) == (session, run);
+        if let Some(at) = self.queue.iter().position(waits) {
+            self.queue.remove(at);
             self.report(&from, session, run, Outcome::Stopped);
         }
     }
@@ -328,9 +345,9 @@ impl Worker {
             News::Listed(listed) => self.dispatchers.list(listed),
             News::Lost(port, session, reason) => self.lost(cx, &port, session, &reason),
             News::Retry => self.dispatchers.retry(),
-            News::Ended(port, run, outcome) => {
-                if let Some(running) = self.running.remove(&(port.clone(), run)) {
-                    self.report(&port, running.session, run, outcome);
+            News::Ended(session, run, outcome) => {
+                if let Some(running) = self.running.remove(&(session, run)) {
+                    self.report(&running.port, session, run, outcome);
                 }
             }
             News::Left => {

@@ -8,7 +8,7 @@ use aemp::{
     port, test,
 };
 
-use crate::{Recorder, RecorderRef, node, on_both, settle, until, within};
+use crate::{Recorder, RecorderRef, node, on_both, settle, until, watch, within};
 
 struct Other;
 
@@ -27,6 +27,45 @@ impl Session {
     fn number(&self) -> u8 {
         7
     }
+}
+
+/// Is busy until its gate opens.
+#[derive(Clone)]
+struct Slow(tokio::sync::watch::Receiver<bool>);
+
+#[port]
+impl Slow {
+    #[rcv(concurrent = 2)]
+    async fn wait(&self) {
+        let mut gate = self.0.clone();
+        let _ = gate.wait_for(|is_open| *is_open).await;
+    }
+}
+
+#[test]
+fn a_port_that_was_stopped_and_has_not_ended_has_no_name() {
+    on_both(|| async {
+        let node = node();
+        let (open, gate) = tokio::sync::watch::channel(false);
+        let first = node.port(Slow(gate.clone()));
+        node.register("slow", &first).unwrap();
+        first.wait();
+        // Here, in the port, in the handler's copy of its state, and in the handler.
+        until(|| open.receiver_count() == 4).await;
+        let mut ended = watch(&first);
+        first.stop();
+        until(|| node.whereis::<SlowRef>("slow").is_err()).await;
+        assert!(ended.try_recv().is_err(), "it waits for its handler");
+        let error = node.register("other", &first);
+        assert_eq!(error, Err(RegisterError::Dead(first.id())));
+        let second = node.port(Slow(gate));
+        node.register("slow", &second).unwrap();
+        open.send_replace(true);
+        assert!(within(ended).await.unwrap().is_normal());
+        // The monitor of the first registration leaves the second one alone.
+        settle(&second).await;
+        assert_eq!(node.whereis_id("slow"), Some(second.id()));
+    });
 }
 
 #[test]
@@ -139,6 +178,35 @@ fn a_look_up_can_wait() {
     });
 }
 
+/// Otherwise a registration would cost as much as there are tasks that wait for other names.
+#[test]
+fn a_task_that_waits_is_not_woken_by_other_names() {
+    on_both(|| async {
+        let node = node();
+        let polls = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let waits = {
+            let (node, polls) = (node.clone(), std::sync::Arc::clone(&polls));
+            tokio::spawn(async move {
+                let mut found = std::pin::pin!(node.until_registered::<RecorderRef>("log"));
+                std::future::poll_fn(|task| {
+                    polls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    found.as_mut().poll(task)
+                })
+                .await
+            })
+        };
+        until(|| polls.load(std::sync::atomic::Ordering::Relaxed) == 1).await;
+        let port = node.port(Recorder::default());
+        for number in 0..100 {
+            node.register(&format!("other {number}"), &port).unwrap();
+            tokio::task::yield_now().await;
+        }
+        node.register("log", &port).unwrap();
+        assert_eq!(within(waits).await.unwrap().unwrap(), port);
+        assert_eq!(polls.load(std::sync::atomic::Ordering::Relaxed), 2);
+    });
+}
+
 #[test]
 fn the_names_of_dead_ports_leave_nothing() {
     on_both(|| async {
@@ -150,6 +218,24 @@ fn the_names_of_dead_ports_leave_nothing() {
             within(port.closed()).await;
         }
         until(|| node.port_count() == 0).await;
+        assert!(node.registered().is_empty());
+    });
+}
+
+#[test]
+fn many_names_are_listed_in_order() {
+    on_both(|| async {
+        let node = node();
+        let port = node.port(Other);
+        let names: Vec<_> = (100..400).map(|number| format!("room {number}")).collect();
+        for name in names.iter().rev() {
+            node.register(name, &port).unwrap();
+        }
+        let listed = node.registered();
+        assert!(listed.iter().map(|(name, _)| name).eq(&names));
+        for name in &names {
+            assert_eq!(node.unregister(name), Some(port.id()));
+        }
         assert!(node.registered().is_empty());
     });
 }

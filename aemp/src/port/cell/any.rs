@@ -264,6 +264,10 @@ impl<P: Port> AnyPort for Cell<P> {
         }
     }
 
+    fn has_ended(&self) -> bool {
+        self.pace.has_ended()
+    }
+
     fn is_ending(&self) -> bool {
         let inner = self.lock();
         inner.queue.is_closed() || inner.is_ending()

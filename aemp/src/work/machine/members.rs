@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aemp_proto::register::Register;
+
 use super::{Key, Member, Run};
 
 #[derive(Debug, Default)]
 pub(super) struct Submitter {
-    pub(super) jobs: BTreeSet<Key>,
+    pub(super) jobs: Register<()>,
     /// Those of its jobs that have not been accepted.
     pub(super) lobby: BTreeSet<Key>,
 }
@@ -16,14 +18,14 @@ pub(super) struct Workers {
     all: BTreeMap<Member, Worker>,
     /// The workers with room: the number of attempts, the turn of the last one, the worker.
     free: BTreeSet<(usize, u64, Member)>,
-    of_run: BTreeMap<Run, Member>,
+    of_run: Register<Member>,
     turn: u64,
 }
 
 #[derive(Debug, Default)]
 struct Worker {
     room: u32,
-    runs: BTreeSet<Run>,
+    runs: Register<()>,
     /// The turn of its last attempt.
     turn: u64,
     leaving: bool,
@@ -73,15 +75,16 @@ impl Workers {
     }
 
     /// Returns the attempts that it had.
-    pub(super) fn remove(&mut self, member: Member) -> BTreeSet<Run> {
+    pub(super) fn remove(&mut self, member: Member) -> Vec<Run> {
         let Some(worker) = self.all.remove(&member) else {
-            return BTreeSet::new();
+            return Vec::new();
         };
         self.free.remove(&worker.place(member));
-        for run in &worker.runs {
-            self.of_run.remove(run);
+        let runs: Vec<Run> = worker.runs.into_iter().map(|(run, ())| run).collect();
+        for run in &runs {
+            self.of_run.remove(*run);
         }
-        worker.runs
+        runs
     }
 
     /// Gives an attempt to a worker that has room.
@@ -91,21 +94,21 @@ impl Workers {
         let turn = self.turn;
         self.change(member, |worker| {
             worker.turn = turn;
-            worker.runs.insert(run);
+            worker.runs.insert(run, ());
         })?;
         self.of_run.insert(run, member);
         Some(member)
     }
 
     pub(super) fn of(&self, run: Run) -> Option<Member> {
-        self.of_run.get(&run).copied()
+        self.of_run.get(run).copied()
     }
 
     /// An attempt has ended. Returns its worker if that leaves, and this was its last one.
     pub(super) fn ended(&mut self, run: Run) -> Option<Member> {
-        let member = self.of_run.remove(&run)?;
+        let member = self.of_run.remove(run)?;
         let left = self.change(member, |worker| {
-            worker.runs.remove(&run);
+            worker.runs.remove(run);
             worker.leaving && worker.runs.is_empty()
         });
         left.filter(|left| *left).map(|_| member)

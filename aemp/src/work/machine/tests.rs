@@ -72,7 +72,9 @@ impl World {
     }
 
     fn settle(&mut self) {
-        for command in self.machine.commands() {
+        let mut commands = Vec::new();
+        self.machine.commands(&mut commands);
+        for command in commands {
             match command {
                 Command::Accepted(_, number) => drop(self.accepted.insert(number)),
                 Command::Ended(_, number, end) => {
@@ -548,7 +550,7 @@ mod random {
         let weight: usize = machine
             .waiting
             .iter()
-            .map(|key| machine.jobs[key].weight)
+            .map(|key| machine.jobs.get(*key).unwrap().weight)
             .sum();
         assert_eq!(machine.bytes, weight);
         assert!(machine.ready.is_subset(&machine.waiting));

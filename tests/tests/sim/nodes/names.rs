@@ -321,3 +321,28 @@ fn a_port_that_loses_its_name_dies_if_it_is_linked() {
     assert!(sim.run_until(TIMEOUT + 2 * SECOND, || !deaths.all().is_empty()));
     assert_eq!(deaths.all()[0].kind(), "name_lost");
 }
+
+/// A program may have the link set only after it has heard that it holds the name, and the name may be lost by then.
+#[test]
+fn a_port_dies_also_if_the_name_was_lost_before_it_was_linked() {
+    let mut sim = Sim::new(2);
+    let nodes = ["a", "b"].map(|id| sim.start(member(id)).unwrap());
+    sim.run_for(3 * SECOND);
+    sim.partition(&["a"], &["b"]);
+    sim.run_for(20 * SECOND);
+    let _old = nodes[0].claim("boss", &silent(&nodes[0])).unwrap();
+    sim.run_for(10 * SECOND);
+    let young = silent(&nodes[1]);
+    let claim = nodes[1].claim("boss", &young).unwrap();
+    let deaths = super::mourn(&nodes[1], &young.id());
+    sim.run_for(10 * SECOND);
+    assert_eq!(claim.state(), ClaimState::Held);
+    sim.heal();
+    let is_lost = || matches!(claim.state(), ClaimState::Ended(ClaimEnd::Lost { .. }));
+    assert!(sim.run_until(TIMEOUT + 2 * SECOND, is_lost));
+    sim.run_for(5 * SECOND);
+    assert!(deaths.all().is_empty(), "it is not linked");
+    drop(claim.linked());
+    sim.run_for(SECOND);
+    assert_eq!(deaths.all()[0].kind(), "name_lost");
+}

@@ -13,6 +13,8 @@
 //!
 //! `AEMP_SCHEDULES` is the number of schedules, `AEMP_SCHEDULE` the first.
 
+mod windows;
+
 use std::time::Duration;
 
 use aemp::{
@@ -57,7 +59,8 @@ struct Plan {
     drops: Option<u32>,
     /// The items that the first consumer takes before it passes the stream on.
     passes: Option<u32>,
-    window: usize,
+    /// The window that the consumer sets. Without one, it grows.
+    window: Option<usize>,
     chance: Chance,
 }
 
@@ -76,7 +79,7 @@ impl Plan {
             drops,
             // Half of them are passed on unused.
             passes: passes.map(|item| if item % 2 == 0 { 0 } else { item }),
-            window: [1, 10, 64, 1000][chance.index(4)],
+            window: [Some(1), Some(10), None, Some(1000)][chance.index(4)],
             chance,
         }
     }
@@ -111,7 +114,10 @@ async fn send(number: u64, mut sink: ItemSink<u32>, events: Events) {
 /// Takes items from `next` on.
 async fn take(number: u64, mut next: u32, items: Streamed<u32>, events: Events) {
     let mut plan = Plan::of(number);
-    let mut items = items.window(plan.window);
+    let mut items = match plan.window {
+        Some(window) => items.window(window),
+        None => items,
+    };
     let tell = |event| events.tell((number, Half::Consumer, event));
     loop {
         if plan.drops.is_some_and(|place| place == next) {
