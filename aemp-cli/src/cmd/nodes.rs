@@ -32,7 +32,7 @@ pub(crate) fn command() -> Command {
         .long_about(
             "Prints the IDs of all nodes, one a line, except the command's own node. With --long, it asks each node \
              for details and prints a table: role and master, implementation, uptime, number of ports, memory of the \
-             process, and addresses. Perl nodes do not know this request. The table shows only if they are \
+             process, and addresses. Perl nodes do not know this request. The table shows only whether they are \
              global; `?` is a node that is not (`aemp trace` finds its master).\n\nWith --connections, it asks each \
              node for its connections, and prints the wire format of both ends, and TLS. One end that is a Rust node \
              is enough; `?` is a format that neither end reports. The status is 1 if a node gives no answer.\n\nWith \

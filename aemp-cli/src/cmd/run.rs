@@ -51,7 +51,7 @@ pub(crate) fn command() -> Command {
              kills a node that has given no heartbeat for 300 seconds (--heartbeat). It passes SIGTERM, SIGINT and SIGUSR1 on, \
              and ends with the node. A node whose first start fails because of the configuration is not started \
              again. `aemp restart` works for such nodes.\n\nWith --metrics, the node serves /metrics for Prometheus, \
-             /healthz (200 while it lives) and /readyz (200 while it takes work) by HTTP on that address. Everybody who can \
+             /healthz (200 while it lives) and /readyz (200 while it takes work) by HTTP on that address. Every client that can \
              connect may ask.\n\nWarnings are logged to standard error; -v, \
              -vv and -vvv log more. Without -v, RUST_LOG chooses by target (`info,my_crate=debug`), or AE_VERBOSE a \
              level (9). AE_MP_TRACE=1 logs each message to and from other nodes. `aemp logs` shows the log elsewhere, at any level. \
