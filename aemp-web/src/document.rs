@@ -10,6 +10,7 @@ use crate::{
     network::{Network, Seen},
     rows,
     text::sum,
+    traces::{Bar, Story, Tie, Traces},
 };
 
 /// The document of one type of ports.
@@ -50,6 +51,34 @@ pub fn types(network: &Network, scope: Option<&str>) -> Value {
         json!(document)
     };
     kinds.into_iter().map(document).collect()
+}
+
+/// The sampled traces, the slowest first, and the nodes that tell none with the reasons; or one trace. Times are in seconds; `begin` is
+/// that from the begin of the trace to the arrival of the message.
+pub fn traces(traces: &Traces, trace: Option<&str>) -> Option<Value> {
+    let tie = |tie: Tie<'_>| match tie {
+        Tie::Root => "root",
+        Tie::Called => "called",
+        Tie::Linked(_) => "linked",
+        Tie::Lost => "lost",
+    };
+    let bar = |bar: &Bar<'_>| {
+        json!({
+            "node": bar.node, "depth": bar.depth, "begin": bar.begin, "shift": bar.shift, "tie": tie(bar.tie), "span": bar.span,
+        })
+    };
+    let story = |story: &Story<'_>| {
+        json!({
+            "trace": story.trace, "total": story.total, "nodes": story.nodes(), "failed": story.failed(), "more": story.more,
+            "spans": story.bars.iter().map(bar).collect::<Vec<_>>(),
+        })
+    };
+    if let Some(trace) = trace {
+        return Some(story(&traces.story(trace)?));
+    }
+    let stories: Vec<_> = traces.stories().iter().map(story).collect();
+    let without: BTreeMap<_, _> = traces.without().collect();
+    Some(json!({ "traces": stories, "without": without }))
 }
 
 /// The handlers, with the messages that they have handled, their rates and times, and the calls of them by outcome.

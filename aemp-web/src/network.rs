@@ -19,6 +19,7 @@ use crate::{
     activity::Activity,
     reference::Part,
     text::sum,
+    traces::Traces,
     waits::{Wait, Waiting, circles},
 };
 
@@ -159,6 +160,8 @@ pub struct Network {
     pub opened: BTreeMap<String, Family>,
     /// The log of the network.
     pub logs: Logs,
+    /// The sampled traces.
+    pub traces: Traces,
 }
 
 /// The lines of the log, the last of them.
@@ -193,6 +196,7 @@ impl Network {
             nodes: BTreeMap::new(),
             opened: BTreeMap::new(),
             logs: Logs::default(),
+            traces: Traces::default(),
         }
     }
 
@@ -270,6 +274,18 @@ impl Network {
             }
         });
         seen.supervisors = now.collect();
+    }
+
+    /// Takes the spans of a node, or the reason why it tells none.
+    pub fn add_traces(
+        &mut self,
+        node: &str,
+        at: f64,
+        answer: Result<aemp::inspect::Traces, String>,
+    ) {
+        if self.nodes.contains_key(node) {
+            self.traces.add(node, at, answer);
+        }
     }
 
     /// Takes the functions of a node.
@@ -353,6 +369,7 @@ impl Network {
             .map(|(node, _)| node.clone())
             .collect();
         self.nodes.retain(|node, _| !gone.contains(node));
+        self.traces.retain(|node| self.nodes.contains_key(node));
     }
 
     /// The traffic per second that all nodes send. It is counted at the sending end, or at the receiving end if the

@@ -30,6 +30,7 @@ mod picture;
 mod server;
 mod views;
 mod watch;
+mod waterfall;
 
 use std::{future::Future, io};
 

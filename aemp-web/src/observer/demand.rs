@@ -24,6 +24,8 @@ pub(crate) enum Thing {
     Logs(LogLevel),
     /// The handlers that wait for calls.
     Waits,
+    /// The sampled traces.
+    Traces,
     /// The functions of a node.
     Functions(String),
     /// The contents of a family of the database.

@@ -67,7 +67,7 @@ pub(crate) fn document(request: &Request, notice: Option<&str>, live: &Markup) -
 
 /// The form for the filter, and on the page of the network for the time.
 fn tools(request: &Request) -> Markup {
-    let has_table = !matches!(request.page, Page::Port(_));
+    let has_table = !matches!(request.page, Page::Port(_) | Page::Trace(_));
     let is_sorted = request.order != request.page.tab().order();
     html! {
         @if has_table {

@@ -187,6 +187,7 @@ impl Work {
                 .values_mut()
                 .for_each(|seen| seen.waiting = None);
         }
+        network.traces.tidy(now);
         if wanted.is_empty() {
             return;
         }
@@ -210,6 +211,7 @@ impl Work {
             match thing {
                 Thing::Trees => self.collector.ask_for_trees(names()),
                 Thing::Waits => self.collector.ask_for_waits(names()),
+                Thing::Traces => self.collector.ask_for_traces(names()),
                 Thing::Functions(node) => self.collector.ask_for_functions(node),
                 // They are asked already, or followed.
                 Thing::Nodes | Thing::Logs(_) => {}
@@ -232,6 +234,7 @@ impl Work {
             News::Family(opened) => network.open(opened),
             News::Trees(trees) => network.add_trees(trees),
             News::Waits { node, waits } => network.add_waits(&node, waits),
+            News::Traces { node, at, traces } => network.add_traces(&node, at, traces),
             News::Functions { node, functions } => network.add_functions(&node, functions),
             News::Log(line) => network.logs.add(line),
         }
