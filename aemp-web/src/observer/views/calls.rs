@@ -19,6 +19,8 @@ use crate::{
     traces::Story,
 };
 
+/// The number of traces that are listed.
+const LISTED: usize = 30;
 /// The number of nodes without samples that are shown.
 const WITHOUT: usize = 50;
 
@@ -117,7 +119,7 @@ fn list(stories: &[Story<'_>], now: f64) -> Markup {
                     }
                 }
                 tbody {
-                    @for story in stories {
+                    @for story in stories.iter().take(LISTED) {
                         tr class=[story.failed().then_some("bad")] {
                             td.wide { a href=(Page::Trace(story.trace.into()).href()) { (root(story)) } }
                             td.number { (lapse(story.total)) }
@@ -128,6 +130,9 @@ fn list(stories: &[Story<'_>], now: f64) -> Markup {
                     }
                 }
             }
+        }
+        @if stories.len() > LISTED {
+            p.dim { "The first " (LISTED) ". The document " code { "/api/traces" } " has all." }
         }
         @if stories.is_empty() {
             p.dim {
