@@ -85,16 +85,16 @@ pub fn traces(traces: &Traces, trace: Option<&str>) -> Option<Value> {
 pub fn handlers(network: &Network, scope: Option<&str>) -> Value {
     let quantiles = |times: &Histogram| [0.5, 0.99].map(|part| times.quantile(part));
     let mut documents = Vec::new();
-    for (kind, of_type) in network.activity(scope).types {
-        for (name, of) in of_type.handlers {
+    for (kind, of_type) in &network.activity(scope).types {
+        for (name, of) in &of_type.handlers {
             let [p50, p99] = quantiles(&of.times);
             let OfCalls {
                 ended,
                 rate,
                 failing,
                 times,
-            } = of.calls;
-            let [call_p50, call_p99] = quantiles(&times);
+            } = &of.calls;
+            let [call_p50, call_p99] = quantiles(times);
             documents.push(json!({
                 "type": kind, "handler": name, "handled": of.handled, "rate": of.rate, "p50": p50, "p99": p99,
                 "calls": { "ended": ended, "rate": rate, "failing": failing, "p50": call_p50, "p99": call_p99 },

@@ -117,12 +117,12 @@ pub(crate) fn table(
     link: impl Fn(&Row, usize) -> Option<Page>,
 ) -> Markup {
     table.filter(&request.filter);
-    // The order of a tree shows what is below what.
-    if request.page != Page::Supervision || request.order.column > 0 {
-        table.sort(request.order);
-    }
     let all = table.rows.len();
     let first = request.from.min(all.saturating_sub(1)) / ROWS * ROWS;
+    // The order of a tree shows what is below what.
+    if request.page != Page::Supervision || request.order.column > 0 {
+        table.sort_first(request.order, first + ROWS);
+    }
     let headings = html! {
         @for (at, column) in table.columns.iter().enumerate() { (heading(request, at, *column)) }
     };
@@ -143,7 +143,7 @@ pub(crate) fn plain(
 ) -> Markup {
     if let Some(column) = table.columns.iter().position(|column| column.number) {
         let reversed = false;
-        table.sort(Order { column, reversed });
+        table.sort_first(Order { column, reversed }, ROWS);
     }
     let headings = html! {
         @for column in table.columns { th scope="col" class=(classes(column)) { (column.title) } }
