@@ -218,7 +218,7 @@ mod tests {
         let row = |n: u64| Row {
             key: n.to_string(),
             cells: vec![
-                if n % 7 == 0 {
+                if n.is_multiple_of(7) {
                     Cell::none()
                 } else {
                     Cell::number((n * 37 % 11) as f64, String::new())

@@ -159,7 +159,7 @@ impl Traces {
             Some((id.as_str(), trace))
         });
         let first = self.traces.get(head)?.first;
-        story::tell(head, first, traces.collect())
+        story::tell(head, first, &traces.collect::<Vec<_>>())
     }
 
     /// The traces by the story that they belong to.
@@ -284,8 +284,7 @@ fn checked(node: &str, mut span: SpanInfo) -> Option<SpanInfo> {
         return None;
     }
     for time in [&mut span.waited, &mut span.took] {
-        // A negative time, or none at all, is zero.
-        *time = time.max(0.0).min(SECONDS);
+        *time = duration(*time);
     }
     span.parent = span.parent.filter(|id| is_id(id, 16));
     span.link = span
@@ -305,10 +304,18 @@ fn checked(node: &str, mut span: SpanInfo) -> Option<SpanInfo> {
         .for_each(cut);
     span.events.truncate(EVENTS);
     for event in &mut span.events {
-        event.after = event.after.max(0.0).min(SECONDS);
+        event.after = duration(event.after);
         [&mut event.name, &mut event.text].into_iter().for_each(cut);
     }
     Some(span)
+}
+
+/// A duration. One that is negative, or none at all, is zero.
+fn duration(seconds: f64) -> f64 {
+    match seconds.is_nan() {
+        true => 0.0,
+        false => seconds.clamp(0.0, SECONDS),
+    }
 }
 
 fn cut(text: &mut String) {

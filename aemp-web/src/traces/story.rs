@@ -87,9 +87,9 @@ type Told<'a> = (&'a str, &'a SpanInfo);
 pub(super) fn tell<'a>(
     trace: &'a str,
     known: f64,
-    traces: Vec<(&'a str, &'a Trace)>,
+    traces: &[(&'a str, &'a Trace)],
 ) -> Option<Story<'a>> {
-    let mut teller = Teller::new(&traces);
+    let mut teller = Teller::new(traces);
     let all = traces
         .iter()
         .map(|(_, trace)| trace.all().count())
