@@ -33,13 +33,14 @@ fn level(verbose: u8) -> LevelFilter {
 }
 
 /// Logs to standard error.
-fn to_stderr<S>(
+fn to_stderr<S, T>(
     output: &Output,
     filter: Targets,
     target: bool,
-    time: impl FormatTime + Send + Sync + 'static,
-) -> impl Layer<S>
+    time: T,
+) -> impl Layer<S> + use<S, T>
 where
+    T: FormatTime + Send + Sync + 'static,
     S: Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
 {
     tracing_subscriber::fmt::layer()
