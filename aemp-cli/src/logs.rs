@@ -1,10 +1,21 @@
 //! The log of the command.
 
-use std::{env, io};
+use std::{env, fmt, io};
 
-use aemp::logs::{LogLevel, TRACE, layer_with_history};
+use aemp::{
+    Shown,
+    logs::{LogLevel, TRACE, layer_with_history, speaker},
+};
 use tracing::{Subscriber, level_filters::LevelFilter, subscriber::DefaultGuard};
-use tracing_subscriber::{Layer, Registry, filter::Targets, layer::SubscriberExt};
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::Targets,
+    fmt::{
+        format::Writer,
+        time::{FormatTime, SystemTime},
+    },
+    layer::SubscriberExt,
+};
 
 use crate::{options::Options, output::Output};
 
@@ -22,14 +33,21 @@ fn level(verbose: u8) -> LevelFilter {
 }
 
 /// Logs to standard error.
-fn to_stderr<S>(output: &Output, filter: Targets, target: bool) -> impl Layer<S> + use<S>
+fn to_stderr<S, T>(
+    output: &Output,
+    filter: Targets,
+    target: bool,
+    time: T,
+) -> impl Layer<S> + use<S, T>
 where
+    T: FormatTime + Send + Sync + 'static,
     S: Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
 {
     tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(output.colors_errors())
         .with_target(target)
+        .with_timer(time)
         .with_filter(filter)
 }
 
@@ -45,7 +63,7 @@ pub(crate) fn subscriber(
     };
     let filter = traced(Targets::new().with_default(level));
     let is_wanted = verbose > 0 || traces_are_asked_for();
-    Registry::default().with(is_wanted.then(|| to_stderr(output, filter, verbose > 2)))
+    Registry::default().with(is_wanted.then(|| to_stderr(output, filter, verbose > 2, SystemTime)))
 }
 
 /// Installs [`subscriber`] for this thread.
@@ -55,10 +73,32 @@ pub(crate) fn for_client(options: &Options, output: &Output) -> DefaultGuard {
 
 /// Installs a subscriber for the whole process, which also passes lines on to the nodes that ask for them.
 pub(crate) fn for_node(options: &Options, output: &Output) {
+    install(options, output, SystemTime);
+}
+
+/// As [`for_node`], for a process with several nodes. The node that a line is of stands behind the time.
+pub(crate) fn for_nodes(options: &Options, output: &Output) {
+    install(options, output, TimeAndNode);
+}
+
+/// The time, and the node whose line it is, if a node has said it.
+struct TimeAndNode;
+
+impl FormatTime for TimeAndNode {
+    fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
+        SystemTime.format_time(to)?;
+        match speaker() {
+            Some(node) => write!(to, " {}", Shown(node)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn install(options: &Options, output: &Output, time: impl FormatTime + Send + Sync + 'static) {
     let (filter, target) = filter(options, output);
     let subscriber = Registry::default()
         .with(layer_with_history(LogLevel::Info, HISTORY))
-        .with(to_stderr(output, filter, target));
+        .with(to_stderr(output, filter, target, time));
     // A program of the user that calls `main` may have installed its own.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -86,6 +86,13 @@ fn failed(ended: &BTreeMap<String, u64>) -> u64 {
 }
 
 impl Activity {
+    /// The activity of a node of which nothing is known.
+    pub const NOTHING: Self = Self {
+        counts: VecDeque::new(),
+        types: BTreeMap::new(),
+        failure: None,
+    };
+
     /// The last counts.
     pub fn last(&self) -> Option<&Counts> {
         self.counts.back().map(|(_, counts)| counts)
@@ -152,11 +159,10 @@ impl Activity {
     /// Adds the activity of another node.
     pub fn merge(&mut self, other: &Self) {
         for (kind, more) in &other.types {
-            let of_type = self.types.entry(kind.clone()).or_default();
+            let of_type = entry(&mut self.types, kind);
             add_up(&mut of_type.died, &more.died);
             for (name, more) in &more.handlers {
-                let handler = of_type.handlers.entry(name.clone()).or_default();
-                handler.merge(more);
+                entry(&mut of_type.handlers, name).merge(more);
             }
         }
     }
@@ -199,9 +205,17 @@ impl OfHandler {
     }
 }
 
+/// The value of a key, which mostly is there.
+fn entry<'a, T: Default>(map: &'a mut BTreeMap<String, T>, key: &str) -> &'a mut T {
+    if !map.contains_key(key) {
+        map.insert(key.into(), T::default());
+    }
+    map.get_mut(key).expect("it has just been put there")
+}
+
 fn add_up(sums: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
     for (kind, more) in more {
-        let sum = sums.entry(kind.clone()).or_default();
+        let sum = entry(sums, kind);
         *sum = sum.saturating_add(*more);
     }
 }

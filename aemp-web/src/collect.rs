@@ -9,7 +9,7 @@ use std::{
 
 use aemp::{
     Node,
-    inspect::{Functions, Waits},
+    inspect::{Functions, Traces, Waits},
     logs::{CatchLogs, LogLevel, LogLine, LogStream},
 };
 use tokio::{
@@ -46,6 +46,10 @@ pub struct Collector {
     trees: HashSet<String>,
     /// The nodes that have been asked for their waiting handlers and have not answered yet.
     waits: HashSet<String>,
+    /// The nodes that have been asked for their spans and have not answered yet.
+    traces: HashSet<String>,
+    /// The number of the next span of each node.
+    spans: HashMap<String, u64>,
     /// The nodes that have been asked for their functions and have not answered yet.
     functions: HashSet<String>,
     /// The log of the network from a level on, while a viewer shows it.
@@ -67,6 +71,15 @@ pub enum News {
         node: String,
         /// The handlers.
         waits: Option<Waits>,
+    },
+    /// One node has told spans of sampled traces, or the reason why not.
+    Traces {
+        /// The node's ID.
+        node: String,
+        /// The time of the answer, in seconds.
+        at: f64,
+        /// The spans.
+        traces: Result<Traces, String>,
     },
     /// One node has told its functions, or the reason why not.
     Functions {
@@ -93,6 +106,8 @@ impl Collector {
             opening: HashSet::new(),
             trees: HashSet::new(),
             waits: HashSet::new(),
+            traces: HashSet::new(),
+            spans: HashMap::new(),
             functions: HashSet::new(),
             logs: None,
         }
@@ -161,6 +176,24 @@ impl Collector {
             tokio::spawn(async move {
                 let waits = ask::waits(&from, &node).await;
                 let _ = sender.send(News::Waits { node, waits });
+            });
+        }
+    }
+
+    /// Asks nodes for their new spans of sampled traces, and so for further samples.
+    pub fn ask_for_traces<'a>(&mut self, nodes: impl IntoIterator<Item = &'a str>) {
+        for node in nodes {
+            let lacks_them = self.later.contains_key(node);
+            if lacks_them || !self.traces.insert(node.into()) {
+                continue;
+            }
+            let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
+            let since = self.spans.get(&node).copied().unwrap_or(0);
+            let begun = self.begun;
+            tokio::spawn(async move {
+                let traces = ask::traces(&from, &node, since).await;
+                let at = begun.elapsed().as_secs_f64();
+                let _ = sender.send(News::Traces { node, at, traces });
             });
         }
     }
@@ -242,6 +275,13 @@ impl Collector {
             News::Family(opened) => drop(self.opening.remove(&opened.family)),
             News::Trees(trees) => drop(self.trees.remove(&trees.node)),
             News::Waits { node, .. } => drop(self.waits.remove(node)),
+            News::Traces { node, traces, .. } => {
+                self.traces.remove(node);
+                match traces {
+                    Ok(traces) => self.spans.insert(node.clone(), traces.next),
+                    Err(_) => self.spans.remove(node),
+                };
+            }
             News::Functions { node, .. } => drop(self.functions.remove(node)),
             News::Log(_) => {}
         }

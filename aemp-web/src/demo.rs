@@ -1,7 +1,9 @@
 //! A network to look at: five nodes in one process, with traffic and faults, for `aemp observe --demo`.
 //!
 //! - `paris` and `oslo` are seeds, so they are global. `lima`, `rome` and `cairo` are their slaves.
-//! - A `Desk` of each node gets `Order`s from the next node, calls its `Kitchen`, and takes its time.
+//! - A `Guest` of each node is hungry again and again, and orders at the `Desk` of the next node. That calls its `Kitchen`, which
+//!   takes its time, and fetches from the `Cellar` of `paris`. Each order is written into the `Book` of `paris`, by a message that
+//!   nobody waits for. So a sampled trace leads over three nodes.
 //! - A supervisor on `rome` has a child that fails every few seconds.
 //! - Two `Clerk`s, on `oslo` and `lima`, stamp forms every half minute, and need each other's signature. Both wait for the other, until
 //!   their patience ends.
@@ -11,7 +13,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use aemp::{
-    Cx, Node, NodeBuilder, StartError, Value, port,
+    Cx, Node, NodeBuilder, PortId, StartError, Value, port,
     supervisor::{Builder, Restart, Supervisor},
 };
 use tokio::{task::JoinSet, time::sleep};
@@ -25,9 +27,24 @@ const FORMS: Duration = Duration::from_secs(30);
 /// The pause between two orders of a node.
 const PAUSE: Duration = Duration::from_millis(40);
 
+/// Orders at the desk of another node.
+struct Guest {
+    desk: DeskRef,
+}
+
+#[port]
+impl Guest {
+    #[rcv]
+    async fn hungry(&mut self, dish: String) -> bool {
+        let order = self.desk.order(dish).timeout(Duration::from_secs(2));
+        order.await.is_ok()
+    }
+}
+
 /// Takes orders from other nodes.
 struct Desk {
     kitchen: KitchenRef,
+    book: BookRef,
     taken: u64,
 }
 
@@ -35,6 +52,7 @@ struct Desk {
 impl Desk {
     #[rcv]
     async fn order(&mut self, dish: String) -> u64 {
+        self.book.enter(dish.clone());
         // A kitchen that has ended cooks nothing.
         let _ = self.kitchen.cook(dish).await;
         self.taken += 1;
@@ -44,6 +62,7 @@ impl Desk {
 
 /// Works, and is sometimes behind.
 struct Kitchen {
+    cellar: CellarRef,
     cooked: u64,
 }
 
@@ -52,9 +71,35 @@ impl Kitchen {
     #[rcv]
     async fn cook(&mut self, dish: String) -> u64 {
         self.cooked += 1;
+        let _ = self.cellar.fetch(dish.clone()).await;
         let is_slow = self.cooked.is_multiple_of(50);
         sleep(Duration::from_millis(if is_slow { 400 } else { 5 })).await;
         dish.len() as u64
+    }
+}
+
+/// Has what every kitchen needs.
+struct Cellar;
+
+#[port]
+impl Cellar {
+    #[rcv]
+    async fn fetch(&self, dish: String) -> u64 {
+        sleep(Duration::from_millis(2)).await;
+        dish.len() as u64
+    }
+}
+
+/// Has a line for each order.
+struct Book {
+    lines: u64,
+}
+
+#[port]
+impl Book {
+    #[rcv]
+    fn enter(&mut self, _dish: String) {
+        self.lines += 1;
     }
 }
 
@@ -116,11 +161,15 @@ pub async fn run(ready: impl FnOnce(&str)) -> Result<Infallible, StartError> {
         };
         nodes.push(node.start().await?);
     }
+    let store = Store {
+        cellar: nodes[0].port(Cellar).id(),
+        book: nodes[0].port(Book { lines: 0 }).id(),
+    };
     let mut work = JoinSet::new();
     for (at, node) in nodes.iter().enumerate() {
         let next = &nodes[(at + 1) % nodes.len()];
         offer(node, "soup");
-        work.spawn(order(node.clone(), desk(next)));
+        work.spawn(order(node.clone(), desk(next, &store)));
     }
     let _supervisor = supervisor().start(&nodes[3]);
     work.spawn(forms(nodes[1].clone(), nodes[2].clone()));
@@ -128,7 +177,7 @@ pub async fn run(ready: impl FnOnce(&str)) -> Result<Infallible, StartError> {
     loop {
         let cairo = node("cairo").seed(&address).start().await?;
         offer(&cairo, "dates");
-        let desk = desk(&cairo);
+        let desk = desk(&cairo, &store);
         let orders = tokio::spawn(order(nodes[0].clone(), desk));
         sleep(THERE).await;
         orders.abort();
@@ -143,9 +192,22 @@ fn node(name: &str) -> NodeBuilder {
         .connect_interval(Duration::from_millis(500))
 }
 
-fn desk(node: &Node) -> DeskRef {
-    let kitchen = node.port(Kitchen { cooked: 0 });
-    node.port(Desk { kitchen, taken: 0 })
+/// The ports that all desks need.
+struct Store {
+    cellar: PortId,
+    book: PortId,
+}
+
+fn desk(node: &Node, store: &Store) -> DeskRef {
+    let kitchen = node.port(Kitchen {
+        cellar: node.handle(&store.cellar),
+        cooked: 0,
+    });
+    node.port(Desk {
+        kitchen,
+        book: node.handle(&store.book),
+        taken: 0,
+    })
 }
 
 /// Puts a dish on the menu. The entry goes with its node.
@@ -154,13 +216,14 @@ fn offer(node: &Node, dish: &str) {
     let _ = node.db_set("menu", node.id().as_str(), dish);
 }
 
-/// Orders again and again, a few at once, by handles of this node.
+/// A guest of this node orders again and again.
 async fn order(node: Node, desk: DeskRef) {
-    let desk: DeskRef = node.handle(&desk.id());
+    let guest = node.port(Guest {
+        desk: node.handle(&desk.id()),
+    });
     let dishes = ["soup", "rice", "dates", "fish"];
     for dish in dishes.iter().cycle() {
-        let call = desk.order((*dish).into()).timeout(Duration::from_secs(2));
-        if call.await.is_err() {
+        if !guest.hungry((*dish).into()).await.unwrap_or(false) {
             // The desk is behind, or gone.
             sleep(Duration::from_millis(500)).await;
         }

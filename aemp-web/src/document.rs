@@ -10,6 +10,7 @@ use crate::{
     network::{Network, Seen},
     rows,
     text::sum,
+    traces::{Bar, Story, Tie, Traces},
 };
 
 /// The document of one type of ports.
@@ -52,20 +53,48 @@ pub fn types(network: &Network, scope: Option<&str>) -> Value {
     kinds.into_iter().map(document).collect()
 }
 
+/// The sampled traces, the slowest first, and the nodes that tell none with the reasons; or one trace. Times are in seconds; `begin` is
+/// that from the begin of the trace to the arrival of the message.
+pub fn traces(traces: &Traces, trace: Option<&str>) -> Option<Value> {
+    let tie = |tie: Tie<'_>| match tie {
+        Tie::Root => "root",
+        Tie::Called => "called",
+        Tie::Linked(_) => "linked",
+        Tie::Lost => "lost",
+    };
+    let bar = |bar: &Bar<'_>| {
+        json!({
+            "node": bar.node, "depth": bar.depth, "begin": bar.begin, "shift": bar.shift, "tie": tie(bar.tie), "span": bar.span,
+        })
+    };
+    let story = |story: &Story<'_>| {
+        json!({
+            "trace": story.trace, "total": story.total, "nodes": story.nodes(), "failed": story.failed(), "more": story.more,
+            "spans": story.bars.iter().map(bar).collect::<Vec<_>>(),
+        })
+    };
+    if let Some(trace) = trace {
+        return Some(story(&traces.story(trace)?));
+    }
+    let stories: Vec<_> = traces.stories().iter().map(story).collect();
+    let without: BTreeMap<_, _> = traces.without().collect();
+    Some(json!({ "traces": stories, "without": without }))
+}
+
 /// The handlers, with the messages that they have handled, their rates and times, and the calls of them by outcome.
 pub fn handlers(network: &Network, scope: Option<&str>) -> Value {
     let quantiles = |times: &Histogram| [0.5, 0.99].map(|part| times.quantile(part));
     let mut documents = Vec::new();
-    for (kind, of_type) in network.activity(scope).types {
-        for (name, of) in of_type.handlers {
+    for (kind, of_type) in &network.activity(scope).types {
+        for (name, of) in &of_type.handlers {
             let [p50, p99] = quantiles(&of.times);
             let OfCalls {
                 ended,
                 rate,
                 failing,
                 times,
-            } = of.calls;
-            let [call_p50, call_p99] = quantiles(&times);
+            } = &of.calls;
+            let [call_p50, call_p99] = quantiles(times);
             documents.push(json!({
                 "type": kind, "handler": name, "handled": of.handled, "rate": of.rate, "p50": p50, "p99": p99,
                 "calls": { "ended": ended, "rate": rate, "failing": failing, "p50": call_p50, "p99": call_p99 },

@@ -17,6 +17,7 @@ pub mod tab;
 pub mod table;
 pub mod text;
 pub mod topology;
+pub mod traces;
 mod tree;
 pub mod waits;
 

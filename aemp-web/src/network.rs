@@ -3,7 +3,10 @@
 mod answer;
 mod family;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::OnceLock,
+};
 
 use aemp::{
     NodeId,
@@ -19,6 +22,7 @@ use crate::{
     activity::Activity,
     reference::Part,
     text::sum,
+    traces::Traces,
     waits::{Wait, Waiting, circles},
 };
 
@@ -153,12 +157,16 @@ impl Seen {
 pub struct Network {
     /// Our own node, which is not shown.
     own: String,
+    /// The activity of all nodes, if it has been asked for since the last answer.
+    all: OnceLock<Activity>,
     /// The nodes by ID.
     pub nodes: BTreeMap<String, Seen>,
     /// The families that are open.
     pub opened: BTreeMap<String, Family>,
     /// The log of the network.
     pub logs: Logs,
+    /// The sampled traces.
+    pub traces: Traces,
 }
 
 /// The lines of the log, the last of them.
@@ -190,9 +198,11 @@ impl Network {
     pub fn new(own: &str) -> Self {
         Self {
             own: own.into(),
+            all: OnceLock::new(),
             nodes: BTreeMap::new(),
             opened: BTreeMap::new(),
             logs: Logs::default(),
+            traces: Traces::default(),
         }
     }
 
@@ -246,13 +256,19 @@ impl Network {
         circles(self.waits())
     }
 
-    /// The activity of all nodes, or of one.
-    pub fn activity(&self, scope: Option<&str>) -> Activity {
-        let nodes = self.nodes.iter();
-        let nodes = nodes.filter(|(id, _)| scope.is_none_or(|scope| scope == *id));
-        let mut all = Activity::default();
-        nodes.for_each(|(_, seen)| all.merge(&seen.activity));
-        all
+    /// The activity of all nodes, or of one. That of all is added up once for each state, because several tables show it.
+    pub fn activity(&self, scope: Option<&str>) -> &Activity {
+        let sum = || {
+            let mut all = Activity::default();
+            let nodes = self.nodes.values();
+            nodes.for_each(|seen| all.merge(&seen.activity));
+            all
+        };
+        let one = |scope: &str| self.nodes.get(scope).map(|seen| &seen.activity);
+        match scope {
+            None => self.all.get_or_init(sum),
+            Some(scope) => one(scope).unwrap_or(const { &Activity::NOTHING }),
+        }
     }
 
     /// Takes the supervisors of a node. A supervisor that has not answered in time stays as it was.
@@ -272,6 +288,18 @@ impl Network {
         seen.supervisors = now.collect();
     }
 
+    /// Takes the spans of a node, or the reason why it tells none.
+    pub fn add_traces(
+        &mut self,
+        node: &str,
+        at: f64,
+        answer: Result<aemp::inspect::Traces, String>,
+    ) {
+        if self.nodes.contains_key(node) {
+            self.traces.add(node, at, answer);
+        }
+    }
+
     /// Takes the functions of a node.
     pub fn add_functions(&mut self, node: &str, functions: Result<Functions, String>) {
         if let Some(seen) = self.nodes.get_mut(node) {
@@ -285,6 +313,7 @@ impl Network {
         if node == self.own {
             return;
         }
+        self.all.take();
         let seen = self.nodes.entry(node.clone()).or_default();
         let neighbours: Vec<(String, Option<String>)> = match result {
             Ok(Sight::Full {
@@ -352,7 +381,12 @@ impl Network {
             .filter(|(_, seen)| gone(seen))
             .map(|(node, _)| node.clone())
             .collect();
+        if gone.is_empty() {
+            return;
+        }
+        self.all.take();
         self.nodes.retain(|node, _| !gone.contains(node));
+        self.traces.retain(|node| self.nodes.contains_key(node));
     }
 
     /// The traffic per second that all nodes send. It is counted at the sending end, or at the receiving end if the

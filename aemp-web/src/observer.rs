@@ -12,7 +12,7 @@
 //! - A slow browser. Each has one view in flight; newer ones replace each other. The number of live pages is limited.
 //! - Strangers: see `door`.
 //!
-//! Rates, times and waits are in modules of their own (`activity`, `waits`), without I/O.
+//! Rates, times, waits and traces are in modules of their own (`activity`, `waits`, `traces`), without I/O.
 //!
 //! Left out: a library for graphs in the browser (the server draws, with the layout of `aemp trace --svg`), and one for curves.
 
@@ -30,6 +30,7 @@ mod picture;
 mod server;
 mod views;
 mod watch;
+mod waterfall;
 
 use std::{future::Future, io};
 
@@ -59,7 +60,8 @@ use self::{door::Door, views::Actions, watch::Watch};
 /// The observer's node is a member of the network like any other, and asks the others in their own language, so nothing has
 /// to be added to them. It asks once a second, and only while a page is open, or ten seconds after. Nodes without the
 /// feature `metrics` count messages and calls while they are asked. Rates and times of handlers and calls are those of
-/// the last five to ten seconds. Perl nodes are shown by their answers and by the reports of their neighbours. The
+/// the last five to ten seconds. While the page of calls is open, nodes that are built with the feature `trace` follow one
+/// message in a second, and the page shows the [traces](aemp::inspect::Traces). Perl nodes are shown by their answers and by the reports of their neighbours. The
 /// observer's own node is left out.
 ///
 /// # Limits
@@ -71,6 +73,8 @@ use self::{door::Door, views::Actions, watch::Watch};
 ///   ports counts them less often than once a second.
 /// - Times are known within a factor of two: a quantile is an estimate within its class.
 /// - The changes of a family are the differences of its contents from second to second.
+/// - 60 traces are kept for ten minutes at most: of a busy node and of a busy handler the slow ones. A trace has at most 100 spans of each node,
+///   and 200 are drawn. Clocks that contradict the order of calls are corrected.
 /// - The history has ten minutes of the time in which a page was open.
 #[derive(Clone, Debug)]
 pub struct Observer {

@@ -169,18 +169,33 @@ impl Table {
 
     /// Sorts the rows. Equal rows are ordered by their keys.
     pub fn sort(&mut self, order: Order) {
-        let Order { column, reversed } = order;
-        let is_number = self.columns.get(column).is_some_and(|column| column.number);
-        self.rows.sort_by(|a, b| {
-            let (x, y) = (a.cells.get(column), b.cells.get(column));
-            let compared = match (x, y) {
-                (Some(x), Some(y)) if is_number => numbers(x.number, y.number, reversed),
-                (Some(x), Some(y)) if reversed => y.text.cmp(&x.text),
-                (Some(x), Some(y)) => x.text.cmp(&y.text),
-                _ => Ordering::Equal,
-            };
-            compared.then_with(|| a.key.cmp(&b.key))
-        });
+        let compare = compare(self.columns, order);
+        self.rows.sort_by(compare);
+    }
+
+    /// Sorts the first `most` rows. The others are behind them, in any order.
+    pub fn sort_first(&mut self, order: Order, most: usize) {
+        let compare = compare(self.columns, order);
+        if self.rows.len() <= most {
+            return self.rows.sort_by(compare);
+        }
+        self.rows.select_nth_unstable_by(most, &compare);
+        self.rows[..most].sort_by(compare);
+    }
+}
+
+fn compare(columns: &[Column], order: Order) -> impl Fn(&Row, &Row) -> Ordering + use<> {
+    let Order { column, reversed } = order;
+    let is_number = columns.get(column).is_some_and(|column| column.number);
+    move |a: &Row, b: &Row| {
+        let (x, y) = (a.cells.get(column), b.cells.get(column));
+        let compared = match (x, y) {
+            (Some(x), Some(y)) if is_number => numbers(x.number, y.number, reversed),
+            (Some(x), Some(y)) if reversed => y.text.cmp(&x.text),
+            (Some(x), Some(y)) => x.text.cmp(&y.text),
+            _ => Ordering::Equal,
+        };
+        compared.then_with(|| a.key.cmp(&b.key))
     }
 }
 
@@ -190,5 +205,50 @@ fn numbers(x: Option<f64>, y: Option<f64>, reversed: bool) -> Ordering {
         (Some(x), Some(y)) if reversed => x.total_cmp(&y),
         (Some(x), Some(y)) => y.total_cmp(&x),
         (x, y) => y.is_some().cmp(&x.is_some()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_rows_are_those_of_a_sorted_table() {
+        const COLUMNS: &[Column] = &[number("N", 3), text("T", Width::Rest(3))];
+        let row = |n: u64| Row {
+            key: n.to_string(),
+            cells: vec![
+                if n.is_multiple_of(7) {
+                    Cell::none()
+                } else {
+                    Cell::number((n * 37 % 11) as f64, String::new())
+                },
+                Cell::text(n * 31 % 13),
+            ],
+            mark: Mark::None,
+        };
+        let table = Table {
+            columns: COLUMNS,
+            rows: (0..50).map(row).collect(),
+        };
+        let keys = |table: &Table| {
+            table
+                .rows
+                .iter()
+                .map(|row| row.key.clone())
+                .collect::<Vec<_>>()
+        };
+        for (column, reversed) in [(0, false), (0, true), (1, false), (1, true)] {
+            let order = Order { column, reversed };
+            let mut whole = table.clone();
+            whole.sort(order);
+            for most in [0, 1, 10, 49, 50, 100] {
+                let mut first = table.clone();
+                first.sort_first(order, most);
+                let most = most.min(50);
+                assert_eq!(keys(&first)[..most], keys(&whole)[..most]);
+                assert_eq!(first.rows.len(), 50);
+            }
+        }
     }
 }

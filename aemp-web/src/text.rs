@@ -9,6 +9,11 @@ const LONGEST: usize = 1000;
 
 /// A foreign text in a form that can be shown: escaped, and cut if it is very long.
 pub fn shown(text: impl Display) -> String {
+    let text = text.to_string();
+    // Most names are plain, and tables have many.
+    if text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text;
+    }
     let mut text = Shown(text).to_string();
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
@@ -85,6 +90,26 @@ pub fn since(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_texts_are_shown_as_all_others() {
+        for text in [
+            "",
+            "a\\b <c>&\"~",
+            "\u{1b}[2J",
+            "\u{7f}",
+            "ä\u{202e}b",
+            "a\nb",
+        ] {
+            assert_eq!(shown(text), Shown(text).to_string());
+        }
+        assert_eq!(shown("a\nb"), "a\\nb");
+        for letter in ["x", "ä"] {
+            let long = shown(letter.repeat(LONGEST + 1));
+            assert_eq!(long, format!("{}...", letter.repeat(LONGEST)));
+            assert_eq!(shown(letter.repeat(LONGEST)), letter.repeat(LONGEST));
+        }
+    }
 
     #[test]
     fn counts_have_groups() {

@@ -56,7 +56,7 @@ mod service;
 mod stream;
 
 #[cfg(feature = "logs")]
-pub use self::layer::{layer, layer_with_history};
+pub use self::layer::{layer, layer_with_history, speaker};
 pub use self::{
     catch::CatchLogs,
     level::{LogLevel, UnknownLevel},

@@ -126,7 +126,7 @@ struct Inner {
     streams: streams::Streams,
     inspection: Inspection,
     #[cfg(feature = "trace")]
-    tracing: Option<Tracing>,
+    tracing: Tracing,
     #[cfg(feature = "metrics")]
     collector: tokio::sync::Mutex<Collector>,
     net: OnceLock<Arc<Shared>>,
@@ -189,7 +189,7 @@ impl Drop for Inner {
         self.life.dropped();
         guard::discard(std::mem::take(&mut self.rules.registry));
         #[cfg(feature = "trace")]
-        guard::discard(self.tracing.take());
+        guard::discard(self.tracing.take_tracer());
     }
 }
 
@@ -309,11 +309,11 @@ impl Node {
         &self.0.scheduler
     }
 
-    /// The node's tracer.
+    /// The node's tracer, and its samples.
     #[cfg(feature = "trace")]
     #[inline]
-    pub(crate) fn tracing(&self) -> Option<&Tracing> {
-        self.0.tracing.as_ref()
+    pub(crate) fn tracing(&self) -> &Tracing {
+        &self.0.tracing
     }
 
     pub(crate) fn place(&self) -> &Place {

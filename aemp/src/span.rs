@@ -1,7 +1,7 @@
 //! Traces: a span for each handled message, and the context that leads from span to span, also over nodes. Feature `trace`.
 //!
 //! A program gives its node a [`Tracer`] by [`NodeBuilder::tracer`](crate::NodeBuilder::tracer). The crate `aemp-otel` has one
-//! for OpenTelemetry. The [handbook](crate::handbook::traces) describes spans, events, and the way of a context.
+//! for OpenTelemetry. Nodes without a tracer have spans of the few traces that observers [sample](crate::handbook::traces#samples). The [handbook](crate::handbook::traces) describes spans, events, and the way of a context.
 //!
 //! ```
 //! use std::sync::{Arc, Mutex};

@@ -31,8 +31,8 @@ pub(crate) fn command() -> Command {
              neighbours. The command's own node is left out. Runs until SIGINT or SIGTERM.\n\nThe pages can be seen by \
              everyone who reaches the address: on this machine by default. On another address than one of the loopback \
              interface, they are shown only with the token of the printed address. There is no encryption.\n\nEverything \
-             is also JSON: /api/network, nodes, connections, ports, types, handlers, counts, waits, supervision, database, \
-             logs, changes, totals, top; with ?node=ID, or ?family=NAME for the contents of a family.\n\nWith --json, the address is printed as \
+             is also JSON: /api/network, nodes, connections, ports, types, handlers, counts, waits, traces, supervision, \
+             database, logs, changes, totals, top; with ?node=ID, ?trace=ID, or ?family=NAME for the contents of a family.\n\nWith --json, the address is printed as \
              {\"address\":URL}.",
         )
         .after_help("Examples:\n  aemp observe --demo\n  aemp -s green.example:4040 observe --listen '[::1]:8080'")
@@ -64,12 +64,15 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     let actions = matches.get_flag("actions");
     if !matches.get_flag("demo") {
         return session.with_client(async |client| {
-            serve(&client.node, client.output, address, actions).await
+            let listener = listen(address).await?;
+            serve(&client.node, client.output, listener, actions).await
         });
     }
-    logs::for_node(&session.options, &session.output);
+    logs::for_nodes(&session.options, &session.output);
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::failed)?;
     runtime.block_on(async {
+        // Before five nodes start for nothing.
+        let listener = listen(address).await?;
         let (tell, told) = oneshot::channel();
         let mut demo = pin!(demo::run(|seed| drop(tell.send(seed.to_owned()))));
         let shown = async {
@@ -78,7 +81,7 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
             };
             let node = Node::builder().node_id("observer").secret("demo");
             let node = node.seed(seed).start().await.map_err(Failure::failed)?;
-            let outcome = serve(&node, &session.output, address, actions).await;
+            let outcome = serve(&node, &session.output, listener, actions).await;
             node.stop().await;
             outcome
         };
@@ -89,11 +92,14 @@ pub(crate) fn run(session: &mut Session, matches: &ArgMatches) -> Outcome {
     })
 }
 
-async fn serve(node: &Node, output: &Output, address: SocketAddr, actions: bool) -> Outcome {
-    let mut signals = Signals::new().map_err(Failure::failed)?;
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     let unusable = |error| Failure::failed(format_args!("cannot listen on {address}: {error}"));
-    let listener = TcpListener::bind(address).await.map_err(unusable)?;
-    let address = listener.local_addr().map_err(unusable)?;
+    TcpListener::bind(address).await.map_err(unusable)
+}
+
+async fn serve(node: &Node, output: &Output, listener: TcpListener, actions: bool) -> Outcome {
+    let mut signals = Signals::new().map_err(Failure::failed)?;
+    let address = listener.local_addr().map_err(Failure::failed)?;
     let mut observer = Observer::new(node).actions(actions);
     let mut url = format!("http://{address}/");
     if !address.ip().is_loopback() {

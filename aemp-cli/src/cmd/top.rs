@@ -106,7 +106,7 @@ async fn watch(client: &Client<'_>) -> Outcome {
                     News::Node(report) => app.add_report(report),
                     News::Family(opened) => app.open(opened),
                     News::Trees(trees) => app.add_trees(trees),
-                    News::Functions { .. } | News::Waits { .. } => {}
+                    News::Functions { .. } | News::Waits { .. } | News::Traces { .. } => {}
                     News::Log(line) => app.log(line),
                 }
                 stale = true;

@@ -39,7 +39,7 @@ pub struct HandshakeConfig {
     pub encrypt: Encrypt,
     /// True if the node passes on connections of other nodes, and is reached by such connections.
     pub relay: bool,
-    /// True if the node has a tracer, and takes contexts of spans with messages.
+    /// True if the node takes contexts of spans with messages.
     pub trace: bool,
     /// The longest silence on a connection (`monitor_timeout`).
     pub timeout: Duration,

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use aemp::{
     Map, Node, NodeId, PortId, Value,
     inspect::{
-        Connections, Counts, FamilyInfo, Inspect, InspectError, MOST, NodeInfo, Ports, Waits,
+        Connections, Counts, FamilyInfo, Inspect, InspectError, MOST, NodeInfo, Ports, Traces,
+        Waits,
     },
     supervisor::{Supervisor, SupervisorRef},
 };
@@ -30,6 +31,8 @@ const CHILDREN: u32 = 100;
 /// The number of waiting handlers that are listed for each node, and of the calls of each.
 const WAITS: usize = 200;
 const CALLS: usize = 20;
+/// The number of spans that are taken from one answer.
+const SPANS: usize = 300;
 /// The number of global nodes that are asked for the owners of keys.
 pub(super) const GLOBALS: usize = 8;
 
@@ -147,6 +150,22 @@ pub(super) async fn waits(from: &Node, node: &str) -> Option<Waits> {
         wait.calls.truncate(CALLS);
     }
     Some(waits)
+}
+
+/// The spans of a node from this number on, or the reason why it tells none.
+pub(super) async fn traces(from: &Node, node: &str, since: u64) -> Result<Traces, String> {
+    let of = from.inspect(node).at_most(SPANS);
+    let mut traces = match timeout(PATIENCE, of.traces(since)).await {
+        Err(_) => return Err("no answer".into()),
+        Ok(Ok(traces)) => traces,
+        Ok(Err(InspectError::Refused { text, .. })) if text.starts_with("cannot inspect") => {
+            return Err("is of a version without samples".into());
+        }
+        Ok(Err(InspectError::Refused { text, .. })) => return Err(text),
+        Ok(Err(error)) => return Err(error.to_string()),
+    };
+    traces.spans.truncate(SPANS);
+    Ok(traces)
 }
 
 /// The entries of a family, with their owners as far as these global nodes know them.

@@ -22,6 +22,8 @@ pub(super) struct About {
     node: Option<String>,
     /// One family of the database.
     family: Option<String>,
+    /// One trace.
+    trace: Option<String>,
 }
 
 /// The answer to `/api/WHAT`.
@@ -34,6 +36,7 @@ pub(super) async fn answer(
     match (subject.as_str(), &about.family) {
         ("supervision", _) => things.push(Thing::Trees),
         ("waits", _) => things.push(Thing::Waits),
+        ("traces", _) => things.push(Thing::Traces),
         ("logs", _) => things.push(Thing::Logs(LogLevel::Info)),
         ("database", Some(family)) => things.push(Thing::Family(family.clone())),
         _ => {}
@@ -41,8 +44,8 @@ pub(super) async fn answer(
     let _look = shared.watch.viewer(things.clone());
     shared.watch.refreshed(&things).await;
     let Some(document) = find(&subject, &about, &shared.watch.state()) else {
-        let text = "There is no such document, node or family. There are network, nodes, connections, ports, types, handlers, \
-                    counts, waits, supervision, database, logs, changes, totals, top.\n";
+        let text = "There is no such document, node, family or trace. There are network, nodes, connections, ports, types, handlers, \
+                    counts, waits, traces, supervision, database, logs, changes, totals, top.\n";
         return (StatusCode::NOT_FOUND, text).into_response();
     };
     let kind = [(CONTENT_TYPE, "application/json")];
@@ -87,6 +90,7 @@ fn find(subject: &str, about: &About, state: &State) -> Option<Value> {
         }),
         "waits" => document::waits(network),
         "top" => document::top(network),
+        "traces" => document::traces(&network.traces, about.trace.as_deref())?,
         "supervision" => each(nodes(), |seen| {
             let of = |one: &crate::network::Supervised| json!({ "id": one.id, "total": one.total, "children": one.children });
             seen.supervisors.iter().map(of).collect::<Vec<_>>()

@@ -24,6 +24,8 @@ pub(crate) enum Thing {
     Logs(LogLevel),
     /// The handlers that wait for calls.
     Waits,
+    /// The sampled traces.
+    Traces,
     /// The functions of a node.
     Functions(String),
     /// The contents of a family of the database.
@@ -44,11 +46,13 @@ enum Viewers {
 pub(crate) struct Demand(Arc<Mutex<BTreeMap<Thing, Viewers>>>);
 
 impl Demand {
-    /// A viewer of some things, until the result is dropped.
-    pub(crate) fn viewer(&self, things: impl IntoIterator<Item = Thing>) -> Look {
+    /// A viewer of some things, until the result is dropped; and true if there was none of one of them just before.
+    pub(crate) fn viewer(&self, things: impl IntoIterator<Item = Thing>) -> (Look, bool) {
         let things: Vec<_> = things.into_iter().collect();
         let mut viewers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_new = false;
         for thing in &things {
+            is_new |= !viewers.contains_key(thing);
             let viewers = viewers.entry(thing.clone()).or_insert(Viewers::Now(0));
             *viewers = match *viewers {
                 Viewers::Now(n) => Viewers::Now(n + 1),
@@ -56,10 +60,11 @@ impl Demand {
             };
         }
         drop(viewers);
-        Look {
+        let look = Look {
             demand: self.clone(),
             things,
-        }
+        };
+        (look, is_new)
     }
 
     /// The things that are looked at, or were a moment ago.
@@ -103,8 +108,10 @@ mod tests {
     async fn things_are_wanted_for_a_while_after_the_last_viewer() {
         let demand = Demand::default();
         assert!(demand.wanted().is_empty());
-        let first = demand.viewer([Thing::Nodes, Thing::Family("f".into())]);
-        let second = demand.viewer([Thing::Nodes]);
+        let (first, is_new) = demand.viewer([Thing::Nodes, Thing::Family("f".into())]);
+        assert!(is_new);
+        let (second, is_new) = demand.viewer([Thing::Nodes]);
+        assert!(!is_new);
         drop(first);
         let both = [Thing::Nodes, Thing::Family("f".into())];
         assert_eq!(demand.wanted(), both);
@@ -112,7 +119,8 @@ mod tests {
         assert_eq!(demand.wanted(), [Thing::Nodes]);
         drop(second);
         tokio::time::advance(LINGER / 2).await;
-        let third = demand.viewer([Thing::Nodes]);
+        let (third, is_new) = demand.viewer([Thing::Nodes]);
+        assert!(!is_new);
         tokio::time::advance(LINGER).await;
         assert_eq!(demand.wanted(), [Thing::Nodes]);
         drop(third);

@@ -67,7 +67,7 @@ pub(crate) fn document(request: &Request, notice: Option<&str>, live: &Markup) -
 
 /// The form for the filter, and on the page of the network for the time.
 fn tools(request: &Request) -> Markup {
-    let has_table = !matches!(request.page, Page::Port(_));
+    let has_table = !matches!(request.page, Page::Port(_) | Page::Trace(_));
     let is_sorted = request.order != request.page.tab().order();
     html! {
         @if has_table {
@@ -117,12 +117,12 @@ pub(crate) fn table(
     link: impl Fn(&Row, usize) -> Option<Page>,
 ) -> Markup {
     table.filter(&request.filter);
-    // The order of a tree shows the levels.
-    if request.page != Page::Supervision || request.order.column > 0 {
-        table.sort(request.order);
-    }
     let all = table.rows.len();
     let first = request.from.min(all.saturating_sub(1)) / ROWS * ROWS;
+    // The order of a tree shows the levels.
+    if request.page != Page::Supervision || request.order.column > 0 {
+        table.sort_first(request.order, first + ROWS);
+    }
     let headings = html! {
         @for (at, column) in table.columns.iter().enumerate() { (heading(request, at, *column)) }
     };
@@ -143,7 +143,7 @@ pub(crate) fn plain(
 ) -> Markup {
     if let Some(column) = table.columns.iter().position(|column| column.number) {
         let reversed = false;
-        table.sort(Order { column, reversed });
+        table.sort_first(Order { column, reversed }, ROWS);
     }
     let headings = html! {
         @for column in table.columns { th scope="col" class=(classes(column)) { (column.title) } }

@@ -25,6 +25,8 @@ pub(crate) enum Page {
     Ports,
     /// Calls by type and handler.
     Calls,
+    /// One sampled trace, by the ID of the trace.
+    Trace(String),
     /// One port.
     Port(String),
     Supervision,
@@ -46,7 +48,7 @@ impl Page {
         Self::Logs,
     ];
 
-    /// The page with this name, about this node, port or family.
+    /// The page with this name, about this node, port, family or trace.
     pub(crate) fn named(name: &str, id: Option<String>) -> Option<Self> {
         Some(match (name, id) {
             ("network", None) => Self::Network,
@@ -59,6 +61,7 @@ impl Page {
             ("node", Some(id)) => Self::Node(id),
             ("port", Some(id)) => Self::Port(id),
             ("family", Some(id)) => Self::Family(id),
+            ("trace", Some(id)) => Self::Trace(id),
             _ => return None,
         })
     }
@@ -72,6 +75,7 @@ impl Page {
             Self::Ports => "ports",
             Self::Port(_) => "port",
             Self::Calls => "calls",
+            Self::Trace(_) => "trace",
             Self::Supervision => "supervision",
             Self::Database => "database",
             Self::Family(_) => "family",
@@ -79,10 +83,10 @@ impl Page {
         }
     }
 
-    /// The node, port or family that it is about.
+    /// The node, port, family or trace that it is about.
     pub(crate) fn id(&self) -> Option<&str> {
         match self {
-            Self::Node(id) | Self::Port(id) | Self::Family(id) => Some(id),
+            Self::Node(id) | Self::Port(id) | Self::Family(id) | Self::Trace(id) => Some(id),
             _ => None,
         }
     }
@@ -92,6 +96,7 @@ impl Page {
         match self {
             Self::Node(_) => Self::Network,
             Self::Port(_) => Self::Ports,
+            Self::Trace(_) => Self::Calls,
             Self::Family(_) => Self::Database,
             page => page.clone(),
         }
@@ -109,6 +114,7 @@ impl Page {
             Self::Node(id) => format!("Node {id}"),
             Self::Port(id) => format!("Port {id}"),
             Self::Family(id) => format!("Family {id}"),
+            Self::Trace(id) => format!("Trace {id}"),
         }
     }
 
@@ -118,7 +124,7 @@ impl Page {
             Self::Network => Tab::Nodes,
             Self::Node(_) | Self::Connections => Tab::Connections,
             Self::Ports | Self::Port(_) => Tab::Ports,
-            Self::Calls => Tab::Calls,
+            Self::Calls | Self::Trace(_) => Tab::Calls,
             Self::Supervision => Tab::Tree,
             Self::Database => Tab::Families,
             Self::Family(_) => Tab::Keys,
@@ -205,6 +211,7 @@ impl Request {
         match &self.page {
             Page::Supervision | Page::Port(_) => things.push(Thing::Trees),
             Page::Ports => things.push(Thing::Waits),
+            Page::Calls | Page::Trace(_) => things.push(Thing::Traces),
             Page::Logs => things.push(Thing::Logs(self.level)),
             Page::Node(id) => things.push(Thing::Functions(id.clone())),
             Page::Family(id) => things.push(Thing::Family(id.clone())),

@@ -1,5 +1,6 @@
 //! The live part of each page.
 
+mod calls;
 mod ports;
 
 use std::collections::BTreeMap;
@@ -54,7 +55,8 @@ pub(crate) fn view(request: &Request, state: &State, actions: Actions) -> Markup
             connection_link,
         ),
         Page::Ports => ports::view(request, network),
-        Page::Calls => calls(request, network),
+        Page::Calls => calls::view(request, state),
+        Page::Trace(id) => calls::one(state, id),
         Page::Port(id) => ports::one(network, id, actions),
         Page::Supervision => table(
             request,
@@ -289,18 +291,6 @@ fn seed(seed: &SeedInfo) -> Markup {
                 (None, false) => "not connected",
             }
         }
-    }
-}
-
-fn calls(request: &Request, network: &Network) -> Markup {
-    let caption = "Calls by their handler, of all nodes";
-    html! {
-        p.dim {
-            "Rates and times are of the last five to ten seconds, numbers since the nodes count: those with the feature metrics from their \
-             start on, others since the observer began."
-        }
-        (table(request, rows::table(network, Tab::Calls, None), caption, |_, _| None))
-        (uncounted(network, None))
     }
 }
 

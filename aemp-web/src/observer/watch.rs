@@ -3,6 +3,9 @@
 //! A task asks the nodes once a second, or less often in a large network, and only for the things that open pages show.
 //! Its answers go into one state, which all pages are made of. Pages hear of a new state by a tick, at most five times
 //! a second.
+//!
+//! A first viewer would wait for the next round, and then for the next tick. So it makes the round begin, and the tick comes as soon as
+//! all nodes have answered.
 
 use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -11,7 +14,7 @@ use std::{
 
 use aemp::Node;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
@@ -56,6 +59,11 @@ impl State {
             settled: None,
         }
     }
+
+    /// True if it may be shown without waiting for a newer one.
+    fn is_fresh(&self) -> bool {
+        self.settled.is_some_and(|at| at.elapsed() < FRESH)
+    }
 }
 
 /// The state, and the ways to it.
@@ -65,6 +73,8 @@ pub(crate) struct Watch {
     state: Arc<RwLock<State>>,
     demand: Demand,
     ticks: watch::Sender<u64>,
+    /// Told when something is looked at that nobody has looked at before.
+    wake: Arc<Notify>,
 }
 
 impl Watch {
@@ -76,6 +86,7 @@ impl Watch {
             state: Arc::new(RwLock::new(state)),
             demand: Demand::default(),
             ticks: watch::Sender::new(0),
+            wake: Arc::default(),
         }
     }
 
@@ -95,7 +106,11 @@ impl Watch {
 
     /// A viewer of some things.
     pub(crate) fn viewer(&self, things: Vec<Thing>) -> Look {
-        self.demand.viewer(things)
+        let (look, is_new) = self.demand.viewer(things);
+        if is_new {
+            self.wake.notify_one();
+        }
+        look
     }
 
     /// The ticks, one for each new state.
@@ -108,12 +123,11 @@ impl Watch {
         let mut ticks = self.ticks();
         let is_ready = || {
             let state = self.state();
-            let is_fresh = state.settled.is_some_and(|at| at.elapsed() < FRESH);
             let has = |thing: &Thing| match thing {
                 Thing::Family(family) => state.network.opened.contains_key(family),
                 _ => true,
             };
-            is_fresh && things.iter().all(has)
+            state.is_fresh() && things.iter().all(has)
         };
         let ready = async { while !is_ready() && ticks.changed().await.is_ok() {} };
         // A node that does not answer must not keep a page from being shown.
@@ -122,9 +136,11 @@ impl Watch {
 
     /// Collects until it is dropped.
     pub(crate) async fn collect(self) {
+        let wake = Arc::clone(&self.wake);
         let mut work = Work {
             collector: Collector::new(&self.node),
             next_round: Instant::now(),
+            soonest: Instant::now(),
             dirty: false,
             watch: self,
         };
@@ -134,9 +150,9 @@ impl Watch {
             tokio::select! {
                 news = work.collector.next() => work.take(news),
                 () = sleep_until(work.next_round) => work.round(),
+                () = wake.notified() => work.next_round = work.next_round.min(work.soonest),
                 _ = frames.tick(), if work.dirty => {
-                    work.dirty = false;
-                    work.watch.ticks.send_modify(|tick| *tick += 1);
+                    work.tick();
                 }
             }
         }
@@ -148,11 +164,19 @@ struct Work {
     watch: Watch,
     collector: Collector,
     next_round: Instant,
+    /// The time before which there is no round for a new viewer.
+    soonest: Instant,
     /// True if the state has changed since the last tick.
     dirty: bool,
 }
 
 impl Work {
+    /// Tells the pages that the state is new.
+    fn tick(&mut self) {
+        self.dirty = false;
+        self.watch.ticks.send_modify(|tick| *tick += 1);
+    }
+
     /// Follows the log from the least urgent level that is wanted.
     fn follow_logs(&mut self, wanted: &[Thing]) {
         let levels = wanted.iter().filter_map(|thing| match thing {
@@ -173,6 +197,7 @@ impl Work {
     fn round(&mut self) {
         let wanted = self.watch.demand.wanted();
         self.next_round = Instant::now() + ROUND;
+        self.soonest = Instant::now() + FRAME;
         self.follow_logs(&wanted);
         let now = self.collector.now();
         let mut state = self.watch.write();
@@ -187,6 +212,7 @@ impl Work {
                 .values_mut()
                 .for_each(|seen| seen.waiting = None);
         }
+        network.traces.tidy(now);
         if wanted.is_empty() {
             return;
         }
@@ -200,16 +226,24 @@ impl Work {
             // There is nothing to wait for.
             state.settled = Some(Instant::now());
         }
+        let is_alone = names.is_empty();
         drop(state);
         self.dirty = true;
+        if is_alone {
+            self.tick();
+        }
         let seconds = names.len().div_ceil(NODES_PER_SECOND).max(1);
         self.next_round = Instant::now() + ROUND * u32::try_from(seconds).unwrap_or(u32::MAX);
+        if seconds > 1 {
+            self.soonest = self.next_round;
+        }
         let names = || names.iter().map(String::as_str);
         self.collector.ask(names());
         for thing in &wanted {
             match thing {
                 Thing::Trees => self.collector.ask_for_trees(names()),
                 Thing::Waits => self.collector.ask_for_waits(names()),
+                Thing::Traces => self.collector.ask_for_traces(names()),
                 Thing::Functions(node) => self.collector.ask_for_functions(node),
                 // They are asked already, or followed.
                 Thing::Nodes | Thing::Logs(_) => {}
@@ -232,12 +266,60 @@ impl Work {
             News::Family(opened) => network.open(opened),
             News::Trees(trees) => network.add_trees(trees),
             News::Waits { node, waits } => network.add_waits(&node, waits),
+            News::Traces { node, at, traces } => network.add_traces(&node, at, traces),
             News::Functions { node, functions } => network.add_functions(&node, functions),
             News::Log(line) => network.logs.add(line),
         }
+        let was_fresh = state.is_fresh();
         if is_settled {
             state.settled = Some(Instant::now());
         }
+        drop(state);
         self.dirty = true;
+        if is_settled && !was_fresh {
+            self.tick();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Not for the next round, nor for the next tick.
+    #[tokio::test(start_paused = true)]
+    async fn a_first_viewer_is_shown_something_at_once() {
+        let node = Node::local().expect("there is a runtime");
+        let watch = Watch::new(&node);
+        let collecting = tokio::spawn(watch.clone().collect());
+        let things = [Thing::Nodes];
+        for pause in [250, 999, 60_000] {
+            sleep(Duration::from_millis(pause)).await;
+            let began = Instant::now();
+            let _look = watch.viewer(things.to_vec());
+            watch.refreshed(&things).await;
+            assert!(began.elapsed() < FRAME, "{pause}: {:?}", began.elapsed());
+        }
+        collecting.abort();
+    }
+
+    /// Viewers of many things do not make more rounds than there are frames.
+    #[tokio::test(start_paused = true)]
+    async fn new_viewers_do_not_make_rounds_without_end() {
+        let node = Node::local().expect("there is a runtime");
+        let watch = Watch::new(&node);
+        let collecting = tokio::spawn(watch.clone().collect());
+        let began = Instant::now();
+        let before = *watch.ticks().borrow();
+        for number in 0..1000 {
+            let _look = watch.viewer(vec![Thing::Functions(number.to_string())]);
+            sleep(Duration::from_millis(1)).await;
+        }
+        let ticks = *watch.ticks().borrow() - before;
+        let most = 2 * began.elapsed().as_millis() / FRAME.as_millis() + 2;
+        assert!(u128::from(ticks) <= most, "{ticks}");
+        collecting.abort();
     }
 }

@@ -138,7 +138,7 @@ fn by_handler(
 }
 
 pub(super) fn handlers(network: &Network, scope: Option<&str>) -> Vec<Row> {
-    by_handler(&network.activity(scope), |of| {
+    by_handler(network.activity(scope), |of| {
         let times = Some(&of.times);
         let cells = vec![
             rated(of.rate),
@@ -151,7 +151,7 @@ pub(super) fn handlers(network: &Network, scope: Option<&str>) -> Vec<Row> {
 }
 
 pub(super) fn calls(network: &Network, scope: Option<&str>) -> Vec<Row> {
-    by_handler(&network.activity(scope), |of| {
+    by_handler(network.activity(scope), |of| {
         let (calls, times) = (&of.calls, Some(&of.calls.times));
         let cells = vec![
             rated(calls.rate),

@@ -7,6 +7,7 @@ use tokio::process::{Child, Command};
 use crate::{
     driver::Browser,
     pages::PAGES,
+    traces,
     watched::{Watched, node},
 };
 
@@ -46,6 +47,8 @@ async fn each_page_opens_without_an_error_and_can_be_read() {
     };
     let watched = Watched::start_as(|observer| observer.actions(true)).await;
     let _entry = watched.green.db_set("menu", "soup", "hot").expect("a name");
+    let shop = traces::Shops::open(&watched).await;
+    let trace = format!("/trace?id={}", shop.traced(&watched).await);
     let axe = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/observer/axe-core/axe.min.js"
@@ -53,7 +56,7 @@ async fn each_page_opens_without_an_error_and_can_be_read() {
     let axe = std::fs::read_to_string(axe).expect("it is there");
     for (width, scheme) in [(1280, "light"), (380, "dark")] {
         browser.look(width, scheme).await;
-        for path in PAGES {
+        for path in PAGES.into_iter().chain([&*trace]) {
             browser.open(&format!("http://{}{path}", watched.at)).await;
             if !path.contains("ago") {
                 browser
@@ -154,6 +157,44 @@ async fn the_keyboard_is_enough() {
         .await;
     browser.press(ENTER).await;
     browser.until("location.pathname === '/node'").await;
+    browser.quit().await;
+    watched.stop().await;
+}
+
+/// The rows of a trace are read as a table, and a link leads from the handler of a one-way message to its sender.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_is_a_waterfall() {
+    let Some(browser) = browser().await else {
+        return;
+    };
+    let watched = Watched::start().await;
+    let shops = traces::Shops::open(&watched).await;
+    let trace = shops.traced(&watched).await;
+    for (width, scheme) in [(1280, "dark"), (380, "light")] {
+        browser.look(width, scheme).await;
+        browser.open(&format!("http://{}/calls", watched.at)).await;
+        browser
+            .until("document.querySelectorAll('.waterfall tbody tr').length >= 3")
+            .await;
+        browser
+            .open(&format!("http://{}/trace?id={trace}", watched.at))
+            .await;
+        let bars = "[...document.querySelectorAll('.waterfall tbody tr')].map((row) => row.querySelector('.handled').getBoundingClientRect())";
+        let inside = format!(
+            "{bars}.every((bar, at, all) => bar.width > 0 && bar.left >= all[0].left - 1 && bar.right <= all[0].right + 200)"
+        );
+        browser
+            .until(&format!("{bars}.length >= 3 && {inside}"))
+            .await;
+        browser
+            .run("document.querySelector('.waterfall a.tie').focus()")
+            .await;
+        browser.press(ENTER).await;
+        browser
+            .until("document.querySelector('.waterfall tr:target th a').textContent === 'Till.pay'")
+            .await;
+        assert_eq!(browser.errors().await, [""; 0]);
+    }
     browser.quit().await;
     watched.stop().await;
 }

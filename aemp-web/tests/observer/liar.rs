@@ -124,6 +124,22 @@ fn lies(subject: &str) -> Value {
             );
             json!({ "total": most, "waits": waits })
         }
+        "traces" => {
+            let span = |n: u64, parent: u64| {
+                json!({
+                    "trace": format!("{:032x}", 7), "span": format!("{n:016x}"), "parent": format!("{parent:016x}"), "port": "liar#p",
+                    "type": script, "handler": script, "way": script, "from": script, "at": 1e9, "waited": -1e300, "took": 1e300,
+                    "end": "died", "failed": true, "reason": script, "events": vec![json!({ "after": -1, "name": script, "text": script }); 20],
+                })
+            };
+            // Each calls the next, and the last the first.
+            let mut spans: Vec<_> = (1..400).map(|n| span(n, n + 1)).collect();
+            spans.insert(0, span(50, 1));
+            let mut stolen = span(9, 1);
+            stolen["port"] = json!("green#p");
+            spans.insert(0, stolen);
+            json!({ "next": most, "lost": most, "spans": spans })
+        }
         "owners" => json!({ "owners": { script: [script, "soup"] } }),
         "families" => json!({ "total": 1, "families": [{ "name": script, "keys": most }] }),
         _ => json!({ "init": [{ "name": script, "signature": script }], "callable": [script] }),
@@ -163,6 +179,9 @@ async fn lies_are_shown_as_text_and_break_nothing() {
         }
     })
     .await;
+    // The page asks for traces, and the first answer may come after it.
+    let trace = "/api/traces?trace=00000000000000000000000000000007";
+    soon(async { while get(watched.at, trace).await.status != 200 {} }).await;
     for path in [
         "/",
         "/connections",
@@ -185,6 +204,9 @@ async fn lies_are_shown_as_text_and_break_nothing() {
         "/api/counts",
         "/api/waits",
         "/api/top",
+        "/trace?id=00000000000000000000000000000007",
+        "/api/traces",
+        "/api/traces?trace=00000000000000000000000000000007",
     ] {
         let page = get(watched.at, path).await;
         assert_eq!(page.status, 200, "{path}");
@@ -194,6 +216,17 @@ async fn lies_are_shown_as_text_and_break_nothing() {
             assert!(!page.body.contains('\u{1b}'), "{path}");
         }
     }
+    let traces = get(watched.at, "/api/traces").await;
+    assert!(!traces.body.contains("green#p"), "it speaks for others");
+    let trace = &traces.json()["traces"][0];
+    let spans = trace["spans"].as_array().map_or(0, Vec::len) as u64;
+    let all = spans + trace["more"].as_u64().unwrap_or(0);
+    assert!((1..=100).contains(&all), "{all}");
+    let page = get(watched.at, "/calls").await.body;
+    assert!(
+        page.contains("&lt;script&gt;"),
+        "its traces are shown as text"
+    );
     let waits = get(watched.at, "/api/waits").await.body;
     assert!(!waits.contains("green#1"), "it speaks for others: {waits}");
     // The others are shown as they are.
@@ -208,6 +241,7 @@ fn odd_counts(subject: &str) -> Value {
         "node" => json!({ "id": "liar", "provider": "aemp-rs-9", "uptime": 1 }),
         "counts" => json!({ "types": { "a": [] } }),
         "waits" => json!("never"),
+        "traces" => json!({ "spans": [[], 7] }),
         _ => json!({}),
     }
 }

@@ -9,4 +9,5 @@ mod http;
 mod liar;
 mod pages;
 mod strangers;
+mod traces;
 mod watched;

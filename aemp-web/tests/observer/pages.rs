@@ -23,7 +23,7 @@ impl Shop {
 }
 
 /// The pages of a network with the node `green` and the family `menu`.
-pub(crate) const PAGES: [&str; 11] = [
+pub(crate) const PAGES: [&str; 12] = [
     "/",
     "/?ago=30",
     "/connections",
@@ -35,6 +35,7 @@ pub(crate) const PAGES: [&str; 11] = [
     "/node?id=green",
     "/port?id=green%23nobody",
     "/family?id=menu",
+    "/trace?id=00000000000000000000000000000001",
 ];
 
 /// The page, after it contains the text.
@@ -113,7 +114,7 @@ async fn missing_pages_and_nodes_are_explained() {
         (
             "/api/nodes?node=blue",
             404,
-            "There is no such document, node or family.",
+            "There is no such document, node, family or trace.",
         ),
         ("/ports?from=-1", 400, "The address is not understood"),
         ("/ports?sort=99&from=4000000000", 200, "The longest queues"),

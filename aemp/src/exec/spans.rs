@@ -1,7 +1,7 @@
 //! The spans of handlers: the calls of a node's tracer (feature `trace`).
 //!
 //! - A message of a node with a tracer is queued with a *note* (`note`): the time, the way, and the context of its sender.
-//!   Only such an envelope is looked at when the port runs. So a node without a tracer pays one test for each message.
+//!   Only such an envelope is looked at when the port runs. So a node without a tracer pays a few tests for each message.
 //! - A span that has begun is *live* (`live`). While its handler runs, it is the *present* of the thread (`now`), and there
 //!   alone: a plain handler leaves it there, an async one puts it there for each poll, and a handler that runs beside its
 //!   port, or a mailbox, takes it over.
@@ -11,6 +11,7 @@
 //!   that kills the port is heard.
 //! - Packets carry contexts to nodes that have offered it (`wire`). The connection is checked under the peer's lock, because
 //!   a packet with a context is none for another node.
+//! - Observers see a few whole traces, also of nodes without a tracer (`sample`).
 //!
 //! Alternatives: a context in each message type would change the messages of all programs. A packet of its own before the
 //! message needs a state between two packets, on both sides.
@@ -30,15 +31,17 @@ mod note;
 #[cfg(feature = "trace")]
 mod now;
 #[cfg(feature = "trace")]
+mod sample;
+#[cfg(feature = "trace")]
 mod wire;
 
 #[cfg(feature = "trace")]
 pub(crate) use self::{
     event::{connected, disconnected, killed, killed_far, monitor_fired, restarted},
     live::{Task, adopt, handle, take_over},
-    note::{Noting, arrived, arriving, calling, is_traced, sent},
+    note::{Noting, arrived, arriving, calling, has_tracer, is_traced, sent},
     now::{Carried, Hidden, Tracing, current},
-    wire::{from_peer, to_send},
+    wire::{TAKES_CONTEXTS, from_peer, to_send},
 };
 #[cfg(feature = "trace")]
 pub(crate) use crate::span::End as SpanEnd;

@@ -36,9 +36,11 @@ pub(crate) use counts::{KINDS, Tallies, Tally, Timer, died, unwanted};
 pub(crate) use past::Past;
 pub(crate) use sum::{HandlerSum, Sum, Times, TypeSum};
 pub(crate) use switch::{Switch, Was};
-pub(crate) use types::{Number, SHARED, named, of, type_label};
 #[cfg(feature = "metrics")]
-pub(crate) use types::{OTHER, label};
+pub(crate) use types::OTHER;
+#[cfg(any(feature = "metrics", feature = "trace"))]
+pub(crate) use types::label;
+pub(crate) use types::{Number, SHARED, named, of, type_label};
 
 use crate::CallError;
 

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use aemp_codec::NodeId;
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     bounded::{Bounded, cut},
     guard,
-    node::log::speaker,
+    node::log,
     passing,
 };
 
@@ -69,6 +70,34 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     filtered(Hub::new(Some((level, lines))))
+}
+
+/// The node whose line the subscriber of this thread is being told. A process may have several nodes, and one subscriber.
+/// `None` for lines that no node has said.
+///
+/// ```
+/// use std::fmt;
+/// use tracing_subscriber::fmt::{format::Writer, time::FormatTime};
+///
+/// /// The node, in the place of the time.
+/// struct OfNode;
+///
+/// impl FormatTime for OfNode {
+///     fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
+///         match aemp::logs::speaker() {
+///             Some(node) => write!(to, "{node}"),
+///             None => Ok(()),
+///         }
+///     }
+/// }
+///
+/// let layer = tracing_subscriber::fmt().with_timer(OfNode);
+/// # drop(layer);
+/// ```
+#[cfg_attr(docsrs, doc(cfg(feature = "logs")))]
+#[must_use]
+pub fn speaker() -> Option<NodeId> {
+    log::speaker()
 }
 
 fn filtered<S>(hub: Arc<Hub>) -> impl Layer<S> + Send + Sync + 'static

@@ -89,7 +89,7 @@ impl NetConfig {
         handshake.require_tls = self.require_tls;
         handshake.encrypt = self.encrypt_at(node);
         handshake.relay = self.relay;
-        handshake.trace = spans::is_traced(node);
+        handshake.trace = spans::TAKES_CONTEXTS;
         #[cfg(feature = "tls")]
         if let Some(context) = &self.tls.context {
             context.warn_of_other_names(node.id());

@@ -15,7 +15,7 @@ use super::{
     events::Event,
     stream::stir::Stir,
 };
-use crate::node::log::Remark;
+use crate::{exec::spans, node::log::Remark};
 use aemp_proto::{
     Time,
     mesh::{LookUpId, Mesh, Output},
@@ -148,7 +148,7 @@ impl Net {
             } => {
                 // Before the report that the node is up.
                 if let Some(peer) = self.node().peers().get(node.as_str()) {
-                    peer.set_traces(traces.then_some(conn));
+                    peer.set_traces(traces.then_some(conn), spans::has_tracer(self.node()));
                 }
                 let start = Established {
                     node,

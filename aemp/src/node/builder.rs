@@ -316,7 +316,7 @@ impl NodeBuilder {
             peers: Arc::new(Peers::new(settings.limits.peer())),
             inspection: Inspection::new(),
             #[cfg(feature = "trace")]
-            tracing: self.tracer.map(crate::exec::spans::Tracing::new),
+            tracing: crate::exec::spans::Tracing::new(self.tracer),
             #[cfg(feature = "metrics")]
             collector: tokio::sync::Mutex::default(),
             net: OnceLock::new(),

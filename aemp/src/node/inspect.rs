@@ -22,9 +22,10 @@
 //! # On the wire
 //!
 //! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of the [protocol](aemp_proto::protocol::requests#the-fixed-requests). WHAT
-//! is `"node"`, `"connections"`, `"ports"`, `"families"`, `"functions"`, `"owners"`, `"counts"` or `"waits"`, or an array of that text and a map of options, of which there are
-//! two: `{"most": N, "kind": TYPE}`. TYPE is a type of ports for `"ports"`, and a family for `"owners"`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
-//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`], [`Functions`], [`Owners`], [`Counts`] or [`Waits`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
+//! is `"node"`, `"connections"`, `"ports"`, `"families"`, `"functions"`, `"owners"`, `"counts"`, `"waits"` or `"traces"`, or an array of that text and a map of options, of which there are
+//! three: `{"most": N, "kind": TYPE, "since": NUMBER}`. TYPE is a type of ports for `"ports"`, and a family for `"owners"`. NUMBER is that of the first span for
+//! `"traces"`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
+//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`], [`Functions`], [`Owners`], [`Counts`], [`Waits`] or [`Traces`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
 //!
 //! A reference node does not know the request and would only log it. So it is sent only after `can` has answered that
 //! the request is known. Otherwise the caller gets [`InspectError::Unknown`]. (A reference node that has got the
@@ -47,6 +48,7 @@ mod ports;
 #[cfg(all(test, feature = "json"))]
 mod tests;
 mod throttle;
+mod traces;
 mod waits;
 
 use std::fmt;
@@ -66,6 +68,7 @@ pub use self::{
         ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, NodeInfo, Owners,
         PortInfo, PortTypeInfo, Ports, Role, SeedFailure, SeedFailureKind, SeedInfo, Traffic,
     },
+    traces::{SpanEvent, SpanInfo, Traces},
 };
 use super::Node;
 use crate::CallError;
@@ -114,6 +117,7 @@ impl Node {
             of: node.as_ref().into(),
             most: None,
             kind: None,
+            since: None,
         }
     }
 }
@@ -132,6 +136,7 @@ pub struct Inspect {
     of: String,
     most: Option<usize>,
     kind: Option<String>,
+    since: Option<u64>,
 }
 
 impl Inspect {
@@ -256,6 +261,50 @@ impl Inspect {
         self.ask("waits").await
     }
 
+    /// The spans of sampled traces that have ended at the node, from this number on: 0 at first, and then
+    /// [`Traces::next`]. With each question, but once a second at most, the node takes a [sample](Traces).
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "trace"))] fn main() {}
+    /// # #[cfg(feature = "trace")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use aemp::{Node, port};
+    ///
+    /// struct Shop;
+    ///
+    /// #[port]
+    /// impl Shop {
+    ///     #[rcv]
+    ///     fn buy(&self) -> u32 { 5 }
+    /// }
+    ///
+    /// let node = Node::local()?;
+    /// let first = node.inspect(node.id()).traces(0).await?;
+    /// node.port(Shop).buy().await?;
+    /// let traces = node.inspect(node.id()).traces(first.next).await?;
+    /// assert_eq!(traces.spans[0].handler, "buy");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`]; `Refused` from a node that is built without the feature `trace`, or is of an older version.
+    pub async fn traces(&self, since: u64) -> Result<Traces, InspectError> {
+        if self.is_own() {
+            let refused = |text: &str| InspectError::Refused {
+                node: self.of.clone(),
+                text: text.into(),
+            };
+            return self.node.sampled(since, self.limit()).map_err(refused);
+        }
+        let since = Some(since);
+        let of = Self {
+            since,
+            ..self.clone()
+        };
+        of.ask("traces").await
+    }
+
     fn is_own(&self) -> bool {
         self.of == self.node.id().as_str()
     }
@@ -280,7 +329,7 @@ impl Inspect {
         }
         let message = vec![
             INSPECT.into(),
-            answer::question(subject, self.most, self.kind.as_deref()),
+            answer::question(subject, self.most, self.kind.as_deref(), self.since),
         ];
         let answer = self.call(&port, message).await?;
         let mut answer = answer.into_iter();

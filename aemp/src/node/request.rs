@@ -62,8 +62,8 @@ impl Node {
                 state,
                 called,
                 port,
-            }) if spans::is_traced(self) && !port.is_empty() => {
-                let _arriving = match spans::from_peer(&parent, &state, called) {
+            }) if spans::TAKES_CONTEXTS && !port.is_empty() => {
+                let _arriving = match spans::from_peer(self, &parent, &state, called) {
                     Ok(noting) => spans::arriving(noting),
                     Err(error) => {
                         self.complain_of(from, brought, format_args!("a context: {error}"));

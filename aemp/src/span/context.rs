@@ -93,7 +93,7 @@ impl SpanContext {
         self.flags
     }
 
-    /// True if the span is recorded somewhere. Only such contexts travel to other nodes.
+    /// True if the span is recorded somewhere. Only such contexts travel to other nodes; of others the decision does.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         self.flags & Self::SAMPLED != 0

@@ -39,7 +39,8 @@ pub struct Handling<'a> {
     pub from: Option<&'a NodeId>,
     /// The way in which the message has come.
     pub way: Way,
-    /// The span of the code that has sent the message, as far as it is known.
+    /// The span of the code that has sent the message, as far as it is known. If a span of another node has called that is not
+    /// sampled, no more than that is known, and the IDs are made up.
     pub sender: Option<&'a SpanContext>,
     /// The time since the message was sent by this node, or has arrived at it.
     pub waited: Duration,

@@ -34,6 +34,7 @@ mod raw;
 mod relays;
 mod replies;
 mod restart;
+mod samples;
 mod seed_names;
 mod seeds;
 mod spans;

@@ -2,11 +2,17 @@
 
 use aemp_codec::{NodeId, PortId};
 
-use super::now::{Now, is_in_tracer, replace};
+use super::now::{self, Now, is_in_tracer, replace};
 use crate::{Node, Reason, port::any::AnyPort, span::Event};
 
 /// The number of events that may wait for the tracer.
 const MOST: usize = 1000;
+
+/// True if an event may matter to somebody.
+#[inline]
+fn is_told(node: &Node) -> bool {
+    node.tracing().has_tracer() || now::any()
+}
 
 /// Tells an event. Outside of spans it may happen on a task that others depend on, so a strand calls the tracer.
 #[cold]
@@ -21,10 +27,10 @@ fn report(node: &Node, event: Event) {
         }
         other => {
             drop(replace(other));
-            if let Some(tracing) = node.tracing() {
-                let tracer = std::sync::Arc::clone(&tracing.tracer);
+            let tracing = node.tracing();
+            if let Some(tracer) = tracing.tracer.clone() {
                 tracing.strand.try_run(node, MOST, move || {
-                    super::now::in_tracer(|| tracer.event(&event));
+                    now::in_tracer(|| tracer.event(&event));
                 });
             }
         }
@@ -35,7 +41,7 @@ fn report(node: &Node, event: Event) {
 #[inline]
 pub(crate) fn killed(port: &dyn AnyPort, reason: &Reason) {
     let node = port.node();
-    if node.tracing().is_some() {
+    if is_told(node) {
         killed_far(node, &port.port_id(), reason);
     }
 }
@@ -43,7 +49,7 @@ pub(crate) fn killed(port: &dyn AnyPort, reason: &Reason) {
 /// A port that is known by its ID is killed.
 #[inline]
 pub(crate) fn killed_far(node: &Node, port: &PortId, reason: &Reason) {
-    if node.tracing().is_some() {
+    if is_told(node) {
         let (port, reason) = (port.clone(), reason.clone());
         report(node, Event::Kill { port, reason });
     }
@@ -52,7 +58,7 @@ pub(crate) fn killed_far(node: &Node, port: &PortId, reason: &Reason) {
 /// A monitor fires.
 #[inline]
 pub(crate) fn monitor_fired(node: &Node, port: impl FnOnce() -> PortId, reason: &Reason) {
-    if node.tracing().is_some() {
+    if is_told(node) {
         let (port, reason) = (port(), reason.clone());
         report(node, Event::Monitor { port, reason });
     }
@@ -62,7 +68,7 @@ pub(crate) fn monitor_fired(node: &Node, port: impl FnOnce() -> PortId, reason: 
 #[inline]
 pub(crate) fn restarted(supervisor: &dyn AnyPort, children: u64) {
     let node = supervisor.node();
-    if children > 0 && node.tracing().is_some() {
+    if children > 0 && is_told(node) {
         let supervisor = supervisor.port_id();
         let event = Event::Restart {
             supervisor,
@@ -74,7 +80,7 @@ pub(crate) fn restarted(supervisor: &dyn AnyPort, children: u64) {
 
 /// A connection to another node is up.
 pub(crate) fn connected(node: &Node, other: &NodeId, again: bool) {
-    if node.tracing().is_some() {
+    if is_told(node) {
         let other = other.clone();
         report(node, Event::Connect { node: other, again });
     }
@@ -82,7 +88,7 @@ pub(crate) fn connected(node: &Node, other: &NodeId, again: bool) {
 
 /// The connection to another node is lost.
 pub(crate) fn disconnected(node: &Node, other: &NodeId, text: &str) {
-    if node.tracing().is_some() {
+    if is_told(node) {
         let (other, text) = (other.clone(), text.to_owned());
         report(node, Event::Disconnect { node: other, text });
     }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{
     note::{Note, Noting},
     now::{Entered, Now, in_tracer, is_in_tracer, replace},
+    sample::Kept,
 };
 use crate::{
     Cx, Reason,
@@ -20,15 +21,16 @@ use crate::{
     span::{End, Handling, Span, SpanContext},
 };
 
-/// A span that has begun. Dropping it ends it.
+/// A span that has begun: of the tracer, or of a sample, or of both. Dropping it ends it.
 pub(crate) struct Live {
     span: Option<Box<dyn Span>>,
+    kept: Option<Box<Kept>>,
     pub(super) context: SpanContext,
     began: Instant,
 }
 
 impl Live {
-    /// Begins the span of a handler, if the tracer wants one.
+    /// Begins the span of a handler, if the tracer wants one, or an observer.
     #[cold]
     fn begin<P: Port>(
         cell: &Arc<Cell<P>>,
@@ -37,7 +39,10 @@ impl Live {
         tag: std::borrow::Cow<'_, str>,
     ) -> Option<Box<Self>> {
         let node = cell.node();
-        let tracing = node.tracing().filter(|_| !is_in_tracer())?;
+        let tracing = node.tracing();
+        if is_in_tracer() {
+            return None;
+        }
         let began = Instant::now();
         let handling = Handling {
             node: node.id(),
@@ -50,10 +55,21 @@ impl Live {
             sender: note.sender.as_ref(),
             waited: began.saturating_duration_since(note.heard),
         };
-        let mut span = Held::new(in_tracer(|| tracing.tracer.begin(&handling))??);
-        let context = in_tracer(|| span.get_mut().map(|span| span.context()))??;
+        let (span, own) = match &tracing.tracer {
+            Some(tracer) => {
+                let mut span = Held::new(in_tracer(|| tracer.begin(&handling))??);
+                let context = in_tracer(|| span.get_mut().map(|span| span.context()))??;
+                (span.take(), Some(context))
+            }
+            None => (None, None),
+        };
+        let (kept, context) = match tracing.samples.begin(&handling, own.as_ref()) {
+            Some((kept, context)) => (Some(kept), context),
+            None => (None, own?),
+        };
         Some(Box::new(Self {
-            span: span.take(),
+            span,
+            kept,
             context,
             began,
         }))
@@ -78,11 +94,17 @@ impl Live {
         if let Some(span) = &mut self.span {
             in_tracer(|| span.event(event));
         }
+        if let Some(kept) = &mut self.kept {
+            kept.event(event);
+        }
     }
 
     fn end(&mut self, end: End<'_>) {
+        let took = self.began.elapsed();
+        if let Some(kept) = self.kept.take() {
+            kept.end(end, took);
+        }
         if let Some(span) = self.span.take() {
-            let took = self.began.elapsed();
             in_tracer(|| span.end(end, took));
         }
     }

@@ -49,7 +49,19 @@ pub(crate) fn arrived(_node: &Node, _from: Option<&NodeId>) -> Noting {
     Noting {}
 }
 
-pub(crate) fn from_peer(_parent: &str, _state: &str, _called: bool) -> Result<Noting, Infallible> {
+pub(crate) fn has_tracer(_node: &Node) -> bool {
+    false
+}
+
+/// Nodes without this feature take no contexts.
+pub(crate) const TAKES_CONTEXTS: bool = false;
+
+pub(crate) fn from_peer(
+    _node: &Node,
+    _parent: &str,
+    _state: &str,
+    _called: bool,
+) -> Result<Noting, Infallible> {
     Ok(Noting {})
 }
 

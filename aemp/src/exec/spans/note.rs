@@ -5,7 +5,10 @@ use std::cell::{Cell, RefCell};
 use aemp_codec::NodeId;
 use tokio::time::Instant;
 
-use super::now::{self, in_tracer, is_in_tracer};
+use super::{
+    now::{self, in_tracer, is_in_tracer},
+    sample,
+};
 use crate::{
     Node,
     exec::{current as running, seat},
@@ -22,7 +25,7 @@ pub(crate) struct Note {
     pub(super) sender: Option<SpanContext>,
 }
 
-/// The note of a message. Messages of a node without a tracer have none.
+/// The note of a message. Messages of a node without a tracer have none, unless they belong to a sample.
 #[derive(Default)]
 pub(crate) struct Noting(pub(super) Option<Box<Note>>);
 
@@ -48,10 +51,17 @@ thread_local! {
     static ARRIVING: RefCell<Noting> = const { RefCell::new(Noting(None)) };
 }
 
-/// True if the node has a tracer.
+/// True if messages that are sent here need notes: the node has a tracer, or the running code has a context, or a sample is
+/// wanted.
 #[inline]
 pub(crate) fn is_traced(node: &Node) -> bool {
-    node.tracing().is_some()
+    let tracing = node.tracing();
+    tracing.has_tracer() || now::any() || tracing.samples.is_armed()
+}
+
+/// True if the node has a tracer of the program.
+pub(crate) fn has_tracer(node: &Node) -> bool {
+    node.tracing().has_tracer()
 }
 
 /// While this value lives, the next message of this thread is a call.
@@ -92,8 +102,12 @@ pub(super) fn outgoing(node: &Node) -> Option<SpanContext> {
     // Within a port without a span, another library may still see that of the caller that runs the port in place. The task
     // of a connection is none of foreign code.
     let may_ask = own.is_some() || !running::runs_port() && !seat::is_delivering();
-    let tracing = node.tracing().filter(|_| may_ask)?;
-    in_tracer(|| tracing.tracer.current()).flatten().or(own)
+    let tracer = node.tracing().tracer.as_ref().filter(|_| may_ask);
+    let told = tracer.and_then(|tracer| in_tracer(|| tracer.current()).flatten());
+    match told {
+        Some(told) => Some(sample::carry(told, own.as_ref())),
+        None => own,
+    }
 }
 
 /// The note of a message that this node sends to a port of its own.
@@ -107,11 +121,18 @@ pub(crate) fn sent(node: &Node) -> Noting {
 
 #[cold]
 fn note_sent(node: &Node) -> Noting {
-    if is_in_tracer() {
+    if is_in_tracer() || !is_wanted(node) {
         return Noting(None);
     }
     let way = take_way();
     Noting::new(way, outgoing(node), Instant::now())
+}
+
+/// False if the message would be no more than a sample, and comes from the middle of a request.
+fn is_wanted(node: &Node) -> bool {
+    let tracing = node.tracing();
+    let is_within = || running::runs_port() || seat::is_delivering();
+    tracing.has_tracer() || now::any() || tracing.samples.takes_any() || !is_within()
 }
 
 /// While this value lives, the next message that is delivered has this note.
@@ -138,7 +159,11 @@ impl Drop for Arriving {
 /// The note of a message that is delivered to a port of the node, from another node or from this one.
 #[inline]
 pub(crate) fn arrived(node: &Node, from: Option<&NodeId>) -> Noting {
-    match is_traced(node) {
+    let tracing = node.tracing();
+    let is_noted = tracing.has_tracer()
+        || from.is_some() && tracing.samples.takes_any()
+        || ARRIVING.with_borrow(Noting::is_some);
+    match is_noted {
         true => note_arrived(from),
         false => Noting(None),
     }

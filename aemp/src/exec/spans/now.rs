@@ -7,26 +7,42 @@ use std::{
     sync::Arc,
 };
 
-use super::live::Live;
+use super::{live::Live, sample::Samples};
 use crate::{
     guard,
     node::strand::Strand,
     span::{SpanContext, Tracer},
 };
 
-/// The tracer of a node.
+/// The spans of a node: its tracer, and its samples for observers.
+#[derive(Default)]
 pub(crate) struct Tracing {
-    pub(super) tracer: Arc<dyn Tracer>,
+    pub(super) tracer: Option<Arc<dyn Tracer>>,
     /// Runs the calls for events outside of spans.
     pub(super) strand: Arc<Strand>,
+    pub(super) samples: Arc<Samples>,
 }
 
 impl Tracing {
-    pub(crate) fn new(tracer: Arc<dyn Tracer>) -> Self {
+    pub(crate) fn new(tracer: Option<Arc<dyn Tracer>>) -> Self {
         Self {
             tracer,
-            strand: Arc::default(),
+            ..Self::default()
         }
+    }
+
+    #[inline]
+    pub(crate) fn has_tracer(&self) -> bool {
+        self.tracer.is_some()
+    }
+
+    pub(crate) fn samples(&self) -> &Arc<Samples> {
+        &self.samples
+    }
+
+    /// The tracer, to be dropped.
+    pub(crate) fn take_tracer(&mut self) -> Option<Arc<dyn Tracer>> {
+        self.tracer.take()
     }
 }
 
@@ -65,6 +81,12 @@ pub(super) fn replace(now: Now) -> Now {
     let before = NOW.try_with(|cell| cell.replace(now));
     ANY.set(any && before.is_ok());
     before.unwrap_or_default()
+}
+
+/// True if the code that is running may have a context.
+#[inline]
+pub(super) fn any() -> bool {
+    ANY.get()
 }
 
 /// The context of the code that is running.

@@ -3,8 +3,12 @@
 use aemp_codec::{EncodeError, PacketWriter};
 use aemp_proto::{peer::ConnId, request::Request};
 
-use super::note::{Noting, outgoing, take_way};
+use super::{
+    note::{Noting, outgoing, take_way},
+    now,
+};
 use crate::{
+    Node,
     node::{delivery::heard, names, peer::Peer},
     span::{ContextError, SpanContext, Way},
 };
@@ -21,12 +25,19 @@ struct Carrying {
 /// The number of elements of a packet before the name of its port.
 const HEAD: usize = 5;
 
-/// The context for a message to a port of this node. Only sampled ones travel, and no answers.
+/// Stands for the context of a span that is not sampled: its flags, and no more.
+const UNSAMPLED: &str = "00";
+
+/// Nodes with this feature take contexts, because an observer may ask them for samples at any time.
+pub(crate) const TAKES_CONTEXTS: bool = true;
+
+/// The context for a message to a port of this node. Only sampled ones travel, and no answers. Of a call of another span the
+/// decision travels.
 #[inline]
 pub(crate) fn to_send(peer: &Peer, port: &str) -> Outgoing {
     match peer.traces() {
-        None => Outgoing(None),
-        Some(conn) => Outgoing(carrying(peer, conn, port)),
+        Some((conn, is_asked)) if is_asked || now::any() => Outgoing(carrying(peer, conn, port)),
+        _ => Outgoing(None),
     }
 }
 
@@ -36,10 +47,16 @@ fn carrying(peer: &Peer, conn: ConnId, port: &str) -> Option<Box<Carrying>> {
         return None;
     }
     let way = take_way();
-    let context = outgoing(&peer.own_node()?).filter(SpanContext::is_sampled)?;
+    let context = outgoing(&peer.own_node()?)?;
+    let (parent, state) = match (context.is_sampled(), way) {
+        (true, _) => (context.to_string(), context.state().into()),
+        (false, Way::Called) => (UNSAMPLED.into(), String::new()),
+        // It would be the root of a trace of its own, about which the tracer decides anew.
+        (false, _) => return None,
+    };
     let head = Request::Traced {
-        parent: context.to_string(),
-        state: context.state().into(),
+        parent,
+        state,
         called: way == Way::Called,
         port: port.into(),
     };
@@ -72,7 +89,17 @@ impl Outgoing {
 }
 
 /// The note of a message that has come with a context.
-pub(crate) fn from_peer(parent: &str, state: &str, called: bool) -> Result<Noting, ContextError> {
+pub(crate) fn from_peer(
+    node: &Node,
+    parent: &str,
+    state: &str,
+    called: bool,
+) -> Result<Noting, ContextError> {
+    let tracing = node.tracing();
+    if called && parent == UNSAMPLED {
+        let unsampled = tracing.samples.unsampled();
+        return Ok(Noting::new(Way::Called, unsampled, heard()));
+    }
     let context: SpanContext = parent.parse()?;
     let way = match called {
         true => Way::Called,

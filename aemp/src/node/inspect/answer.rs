@@ -26,7 +26,8 @@ use aemp_proto::{
 };
 
 /// The subjects of questions.
-const SUBJECTS: &str = "connections, counts, families, functions, node, owners, ports, waits";
+const SUBJECTS: &str =
+    "connections, counts, families, functions, node, owners, ports, traces, waits";
 /// The greatest number of ports or connections that an answer lists.
 const AT_MOST: usize = 10_000;
 
@@ -36,7 +37,12 @@ pub(super) fn limit(most: Option<usize>) -> usize {
 }
 
 /// The WHAT of a request.
-pub(super) fn question(subject: &str, most: Option<usize>, kind: Option<&str>) -> Value {
+pub(super) fn question(
+    subject: &str,
+    most: Option<usize>,
+    kind: Option<&str>,
+    since: Option<u64>,
+) -> Value {
     let mut options = Map::new();
     if let Some(most) = most {
         options.insert("most", most.min(AT_MOST) as u64);
@@ -44,14 +50,26 @@ pub(super) fn question(subject: &str, most: Option<usize>, kind: Option<&str>) -
     if let Some(kind) = kind {
         options.insert("kind", kind);
     }
+    if let Some(since) = since {
+        options.insert("since", since);
+    }
     if options.is_empty() {
         return subject.into();
     }
     vec![Value::from(subject), options.into()].into()
 }
 
-/// Reads WHAT: the subject, the number of entries to list, and their type. Unknown options are ignored.
-fn read(question: &Value) -> (String, usize, Option<String>) {
+/// WHAT: the subject, the number of entries to list, their type, and the number of the first one.
+#[derive(Debug, PartialEq)]
+struct Asked {
+    subject: String,
+    most: usize,
+    kind: Option<String>,
+    since: u64,
+}
+
+/// Reads WHAT. Unknown options are ignored.
+fn read(question: &Value) -> Asked {
     let (subject, options) = match question.as_array() {
         Some([subject, options, ..]) => (subject, options.as_map()),
         Some([subject]) => (subject, None),
@@ -60,8 +78,13 @@ fn read(question: &Value) -> (String, usize, Option<String>) {
     let most = options.and_then(|options| options.get("most")?.as_u64());
     let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
     let kind = options.and_then(|options| Some(options.get("kind")?.text()?.into_owned()));
-    let subject = subject.text().unwrap_or_default().into_owned();
-    (subject, limit(most), kind)
+    let since = options.and_then(|options| options.get("since")?.as_u64());
+    Asked {
+        subject: subject.text().unwrap_or_default().into_owned(),
+        most: limit(most),
+        kind,
+        since: since.unwrap_or(0),
+    }
 }
 
 impl Node {
@@ -73,7 +96,12 @@ impl Node {
         to: PortId,
         msg: Vec<Value>,
     ) {
-        let (subject, most, kind) = read(question);
+        let Asked {
+            subject,
+            most,
+            kind,
+            since,
+        } = read(question);
         match &*subject {
             "node" => self.send_answer(&to, msg, &self.info()),
             "connections" => self.send_answer(&to, msg, &self.connections(most)),
@@ -83,6 +111,10 @@ impl Node {
                 self.send_answer(&to, msg, &self.owners(&family, most));
             }
             "functions" => self.send_answer(&to, msg, &self.functions()),
+            "traces" => match self.sampled(since, most) {
+                Ok(traces) => self.send_answer(&to, msg, &traces),
+                Err(text) => self.fail(&to, msg, text),
+            },
             "counts" | "ports" | "waits" => {
                 let question = from.map(Question::of);
                 if matches!(question, Some(None)) {
@@ -338,26 +370,42 @@ fn failure(failure: &mesh::SeedFailure) -> SeedFailure {
 mod tests {
     use super::*;
 
+    fn asked(subject: &str, most: usize) -> Asked {
+        Asked {
+            subject: subject.into(),
+            most,
+            kind: None,
+            since: 0,
+        }
+    }
+
     #[test]
     fn questions_are_read_as_they_are_written() {
         for most in [None, Some(0), Some(7)] {
             for kind in [None, Some("my::Counter")] {
-                let read = read(&question("ports", most, kind));
-                let kind = kind.map(str::to_owned);
-                assert_eq!(read, ("ports".into(), most.unwrap_or(MOST), kind));
+                for since in [None, Some(u64::MAX)] {
+                    let read = read(&question("ports", most, kind, since));
+                    let kind = kind.map(str::to_owned);
+                    let expected = Asked {
+                        kind,
+                        since: since.unwrap_or(0),
+                        ..asked("ports", most.unwrap_or(MOST))
+                    };
+                    assert_eq!(read, expected);
+                }
             }
         }
-        let read = read(&question("ports", Some(usize::MAX), None));
-        assert_eq!(read, ("ports".into(), AT_MOST, None));
+        let read = read(&question("ports", Some(usize::MAX), None, None));
+        assert_eq!(read, asked("ports", AT_MOST));
     }
 
     #[test]
     fn nonsense_asks_for_nothing() {
         for question in [Value::Null, Value::Array(vec![]), vec![Value::Null].into()] {
-            assert_eq!(read(&question), (String::new(), MOST, None), "{question}");
+            assert_eq!(read(&question), asked("", MOST), "{question}");
         }
         let odd = vec![Value::from("ports"), "most".into(), 5.into()];
-        assert_eq!(read(&odd.into()), ("ports".into(), MOST, None));
+        assert_eq!(read(&odd.into()), asked("ports", MOST));
     }
 
     #[test]

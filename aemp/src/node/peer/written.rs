@@ -35,7 +35,8 @@ pub(super) struct Manner {
     format: AtomicU8,
     is_ours: AtomicBool,
     deadlines: AtomicBool,
-    /// The number of the connection that takes contexts of spans, and one more. Zero if there is none.
+    /// Twice the number of the connection that takes contexts of spans, and two more, and one more if our node has a
+    /// tracer. Zero if there is no such connection.
     traces: AtomicU64,
     /// True if so much is queued that waiting senders have to wait. It is set under the lock.
     crowded: AtomicBool,
@@ -105,17 +106,19 @@ impl Peer {
         self.manner.deadlines.store(deadlines, Ordering::Relaxed);
     }
 
-    /// The connection that takes contexts of spans, if the node has one.
+    /// The connection that takes contexts of spans, if the node has one, and whether our node has a tracer that may know
+    /// some.
     #[cfg(feature = "trace")]
     #[inline]
-    pub(crate) fn traces(&self) -> Option<ConnId> {
-        let conn = self.manner.traces.load(Ordering::Relaxed);
-        conn.checked_sub(1).map(ConnId)
+    pub(crate) fn traces(&self) -> Option<(ConnId, bool)> {
+        let traces = self.manner.traces.load(Ordering::Relaxed);
+        let conn = (traces >> 1).checked_sub(1)?;
+        Some((ConnId(conn), traces & 1 != 0))
     }
 
-    pub(crate) fn set_traces(&self, conn: Option<ConnId>) {
-        let conn = conn.map_or(0, |conn| conn.0.saturating_add(1));
-        self.manner.traces.store(conn, Ordering::Relaxed);
+    pub(crate) fn set_traces(&self, conn: Option<ConnId>, has_tracer: bool) {
+        let traces = conn.map_or(0, |conn| (conn.0 + 1) << 1 | u64::from(has_tracer));
+        self.manner.traces.store(traces, Ordering::Relaxed);
     }
 
     /// True if the queue for the node is full, as far as is known without the lock.
