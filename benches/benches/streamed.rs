@@ -6,10 +6,13 @@
 use std::{env, time::Instant};
 
 use aemp::{Cx, Node, port, streamed::Streamed};
-use aemp_benches::pair::{Pair, runtime};
+use aemp_benches::{
+    noise::{Figures, compare},
+    pair::{Pair, runtime},
+};
 use tokio::runtime::Runtime;
 
-/// The number of repetitions. The best one counts.
+/// The number of repetitions.
 const REPETITIONS: usize = 7;
 
 #[derive(Default)]
@@ -76,28 +79,20 @@ fn stream(runtime: &Runtime, node: &Node, counter: &CounterRef, items: u64) -> f
     runtime.block_on(runtime.spawn(run)).expect("no panic")
 }
 
-fn compare(title: &str, runtime: &Runtime, node: &Node, counter: &CounterRef, smoke: bool) {
+fn measure(title: &str, runtime: &Runtime, node: &Node, counter: &CounterRef, smoke: bool) {
     let (items, repetitions) = if smoke {
         (1000, 1)
     } else {
         (400_000, REPETITIONS)
     };
-    let mut best = [0.0_f64; 2];
+    let mut rates = [Figures::default(), Figures::default()];
     for _ in 0..repetitions {
-        let rates = [
-            one_way(runtime, counter, items),
-            stream(runtime, node, counter, items),
-        ];
-        for (best, rate) in best.iter_mut().zip(rates) {
-            *best = best.max(rate);
-        }
+        rates[0].push(one_way(runtime, counter, items) / 1e6);
+        rates[1].push(stream(runtime, node, counter, items) / 1e6);
     }
-    println!(
-        "{title:<18} one-way {:>6.2} M/s   stream {:>6.2} M/s   {:.2}x",
-        best[0] / 1e6,
-        best[1] / 1e6,
-        best[1] / best[0]
-    );
+    let [one_way, stream] = rates;
+    let ratio = compare(&stream, &one_way);
+    println!("{title:<18} one-way M/s {one_way:<24} stream M/s {stream:<24} {ratio}");
 }
 
 fn main() {
@@ -115,7 +110,7 @@ fn main() {
         let node = runtime.block_on(async { Node::local() }).expect("a node");
         let counter = runtime.block_on(async { node.port(Counter::default()) });
         let title = format!("local, {workers} workers");
-        compare(&title, &runtime, &node, &counter, smoke);
+        measure(&title, &runtime, &node, &counter, smoke);
     }
     for format in ["json", "cbor", "postcard/1"] {
         let pair = Pair::new(|id| {
@@ -126,7 +121,7 @@ fn main() {
         let counter = pair.there.0.block_on(there);
         let (runtime, node) = &pair.here;
         let counter: CounterRef = node.handle(&counter.id());
-        compare(&format!("remote, {format}"), runtime, node, &counter, smoke);
+        measure(&format!("remote, {format}"), runtime, node, &counter, smoke);
         pair.stop();
     }
 }

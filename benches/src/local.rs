@@ -36,9 +36,7 @@ fn parent(arguments: &[String]) -> Result<(), String> {
         }
         rows.push(row);
     }
-    if options.markdown {
-        print!("{}", report::markdown(&rows));
-    }
+    report::finish(&rows, options.markdown);
     Ok(())
 }
 

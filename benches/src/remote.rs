@@ -14,6 +14,7 @@ use crate::bench;
 use crate::options::Options;
 use crate::remote::codec::{CODECS, Codec};
 use crate::remote::contenders::{CONTENDERS, Contender};
+pub(crate) use crate::remote::workloads::TEXT;
 use crate::remote::workloads::{Sizes, WORKLOADS, Workload};
 use crate::report::{self, Row};
 use crate::schedule::{self, Entrant};
@@ -39,9 +40,7 @@ fn parent(arguments: &[String]) -> Result<(), String> {
         }
         rows.push(row);
     }
-    if options.markdown {
-        print!("{}", report::markdown(&rows));
-    }
+    report::finish(&rows, options.markdown);
     Ok(())
 }
 

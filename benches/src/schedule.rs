@@ -1,5 +1,6 @@
 //! The order of the measurements.
 
+use crate::noise::Figures;
 use crate::report::{Role, Row, Samples, Unit};
 
 /// The part of a contender that reports need.
@@ -21,7 +22,7 @@ pub(crate) fn interleave(
     let sample = |entrant: &Entrant| Samples {
         contender: entrant.name,
         role: entrant.role,
-        figures: Vec::with_capacity(reps),
+        figures: Figures::default(),
     };
     let mut samples: Vec<_> = entrants.iter().map(sample).collect();
     for rep in 0..reps {
@@ -54,6 +55,10 @@ mod tests {
             Some(1.0)
         });
         assert_eq!(order, [0, 1, 1, 0]);
-        assert!(row.samples.iter().all(|samples| samples.figures.len() == 2));
+        assert!(
+            row.samples
+                .iter()
+                .all(|samples| samples.figures.iter().count() == 2)
+        );
     }
 }

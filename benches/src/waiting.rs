@@ -52,8 +52,6 @@ fn measure(arguments: &[String]) -> Result<(), String> {
         }
         rows.push(row);
     }
-    if options.markdown {
-        print!("{}", report::markdown(&rows));
-    }
+    report::finish(&rows, options.markdown);
     Ok(())
 }
