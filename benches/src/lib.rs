@@ -22,6 +22,7 @@
 pub mod appended;
 mod bench;
 pub mod database;
+mod erlang;
 pub mod growth;
 pub mod life;
 pub mod local;

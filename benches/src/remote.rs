@@ -11,6 +11,7 @@ mod workloads;
 use std::process::ExitCode;
 
 use crate::bench;
+use crate::erlang;
 use crate::options::Options;
 use crate::remote::codec::{CODECS, Codec};
 use crate::remote::contenders::{CONTENDERS, Contender};
@@ -28,7 +29,9 @@ fn parent(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
     let workloads = Options::choose(&options.only, &WORKLOADS, |workload| workload.name())?;
     let codecs = Options::choose(&options.codecs, &CODECS, |codec| codec.name())?;
-    let contenders = Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
+    let mut contenders =
+        Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
+    contenders.retain(|contender| contender.name != erlang::NAME || erlang::is_there());
     let mut rows = Vec::new();
     for (workload, codec) in workloads
         .iter()
@@ -59,6 +62,9 @@ fn measure(
     let mut problem = None;
     let row = schedule::interleave(title, workload.unit(), &entrants, options.reps, |index| {
         let contender = &contenders[index];
+        if !(contender.has)(codec, workload) {
+            return None;
+        }
         let measured = match workload {
             Workload::Start => {
                 let starts = Sizes::choose(options.smoke).starts;

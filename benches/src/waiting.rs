@@ -1,4 +1,4 @@
-//! Ports whose handlers wait.
+//! Ports whose handlers wait, or work.
 
 mod contenders;
 mod framework;
@@ -8,7 +8,7 @@ use std::env;
 use std::process::ExitCode;
 
 use crate::options::Options;
-use crate::report;
+use crate::report::{self, Row};
 use crate::schedule::{self, Entrant};
 use crate::waiting::contenders::CONTENDERS;
 use crate::waiting::workloads::WORKLOADS;
@@ -47,6 +47,10 @@ fn measure(arguments: &[String]) -> Result<(), String> {
         let row = schedule::interleave(title, workload.unit(), &entrants, options.reps, |index| {
             Some((contenders[index].measure)(workload))
         });
+        let row = Row {
+            ideal: workload.ideal(),
+            ..row
+        };
         if !options.markdown {
             println!("{}", row.text());
         }
