@@ -29,7 +29,7 @@ type Measure = Pin<Box<dyn Future<Output = Duration> + Send>>;
 const MANY: &[u64] = &[1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
 #[rustfmt::skip]
-pub(super) const CURVES: [Curve; 8] = [
+pub(super) const CURVES: [Curve; 9] = [
     Curve {
         name: "ports", title: "a message to each of many ports, in the order in which they were made",
         unit: "ns per message", axis: "ports", sizes: &[1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000],
@@ -41,6 +41,12 @@ pub(super) const CURVES: [Curve; 8] = [
         unit: "ns per message", axis: "ports", sizes: &[1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000],
         operations: 1_000_000, possible: |_| true, counted: 64_000,
         measure: |size, operations| Box::pin(ports::shuffled(size, operations)),
+    },
+    Curve {
+        name: "memory-shuffled", title: "no ports: a lock taken twice in each of many allocations, in no order",
+        unit: "ns per allocation", axis: "allocations", sizes: &[1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000],
+        operations: 4_000_000, possible: |_| true, counted: 64_000,
+        measure: |size, operations| Box::pin(ports::memory(size, operations)),
     },
     Curve {
         name: "senders", title: "messages of many senders to one port",

@@ -1,6 +1,10 @@
 //! Ports of one process. Each function returns the time of its operations.
 
-use std::time::{Duration, Instant};
+use std::{
+    hint::black_box,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use aemp::{Cx, Local, Monitor, Node, Reason, port};
 use tokio::sync::mpsc;
@@ -90,6 +94,27 @@ async fn visit_all(ports: &[SumRef]) {
     }
     drop(latch);
     all_visited.await;
+}
+
+/// The memory accesses of [`shuffled`] without its ports: one pass that sends, and one that handles. The cost grows by the
+/// misses of the processor's caches alone.
+pub(super) async fn memory(size: u64, operations: u64) -> Duration {
+    // As large as a port with its state, so that both fill the caches alike.
+    let made: Vec<_> = (0..size)
+        .map(|_| Arc::new((Mutex::new(0_u64), [0_u64; 12])))
+        .collect();
+    let order: Vec<_> = (0..size)
+        .map(|index| Arc::clone(&made[(index * JUMP % size) as usize]))
+        .collect();
+    let start = Instant::now();
+    for _ in 0..operations.div_ceil(size) {
+        for _pass in ["send", "handle"] {
+            for one in &order {
+                *one.0.lock().expect("nothing panics") += black_box(one.1[11]) + 1;
+            }
+        }
+    }
+    start.elapsed()
 }
 
 pub(super) async fn senders(size: u64, operations: u64) -> Duration {

@@ -5,6 +5,7 @@
 
 mod brake;
 mod flight;
+mod room;
 mod writing;
 
 use std::{io, sync::Arc};
@@ -286,6 +287,7 @@ impl LinkTask<'_> {
             self.large = Large::grow(self.net, self.link.take_buffer());
             return Ok(());
         }
+        room::borrow(&mut self.link);
         match self.stream.try_read_buf(self.link.space()) {
             Ok(0) => Err(END_OF_FILE.into()),
             Ok(read) => {
@@ -299,6 +301,7 @@ impl LinkTask<'_> {
                 self.deliver()
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                room::give_back(&mut self.link);
                 // Other tasks run while this one waits.
                 self.turn = self.next_turn();
                 Ok(())
@@ -315,6 +318,9 @@ impl LinkTask<'_> {
             Active::delivering(net.node().scheduler(), Lane::of_connection(self.conn.0));
         let _heard = Heard::at(net.instant(self.heard));
         let delivered = self.packets();
+        if matches!(self.large, Large::No) {
+            room::give_back(&mut self.link);
+        }
         self.connection.received(self.received);
         if !self.brought.for_mesh.is_empty() {
             let (conn, requests) = (self.conn, self.brought.for_mesh.drain(..));
@@ -491,6 +497,7 @@ impl LinkTask<'_> {
             }
             LinkAction::Rest => {
                 (self.out, self.written) = (Vec::new(), 0);
+                self.stream.rest();
                 self.peer.state().rest(self.conn);
             }
             LinkAction::Dead => return Err(TIMED_OUT.into()),
