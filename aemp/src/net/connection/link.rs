@@ -48,6 +48,8 @@ const TURN_BYTES: usize = 256 << 10;
 const TURN_BULK: usize = 32 << 10;
 /// The number of messages that cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
+/// The number of packets in a turn from which the connection looks for a crowd. Fewer are no flood.
+const LOOK: u64 = 64;
 /// The beginning of the text, for log and monitors, about a packet that breaks the rules.
 const MALFORMED: &str = "malformed packet";
 
@@ -317,7 +319,11 @@ impl LinkTask<'_> {
         let _gathered =
             Active::delivering(net.node().scheduler(), Lane::of_connection(self.conn.0));
         let _heard = Heard::at(net.instant(self.heard));
+        let before = self.received.packets;
         let delivered = self.packets();
+        if self.received.packets - before >= LOOK {
+            net.node().look_for_crowd(&mut self.brought);
+        }
         if matches!(self.large, Large::No) {
             room::give_back(&mut self.link);
         }
