@@ -77,6 +77,18 @@ impl Link {
         spare.put(room);
     }
 
+    /// The bytes that have not been returned as packets, if there are so many that they have a buffer of their own.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        let kept = self.buffer.len() - self.start;
+        if kept > COPIED { kept } else { 0 }
+    }
+
+    /// Makes the next read a small one. Use this while many connections have read more than can be delivered in a turn.
+    pub fn narrow(&mut self) {
+        self.room = LEAST_ROOM;
+    }
+
     /// Returns the old buffer. The new one has the bytes that have not been returned as packets.
     fn replace_buffer(&mut self, buffer: Vec<u8>) -> Vec<u8> {
         self.last = 0..0;

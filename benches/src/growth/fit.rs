@@ -17,6 +17,9 @@ const END: usize = 3;
 /// The exponent that they may have.
 const MOST_AT_END: f64 = 0.5;
 
+/// The widest range of possible exponents that says something about a limit within it.
+const MOST_RANGE: f64 = 0.2;
+
 /// The figures of one size.
 #[derive(Debug, Clone)]
 pub(super) struct Point {
@@ -44,6 +47,8 @@ pub(super) struct Exponent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     NoSteeper,
+    /// N log n is within a narrow range of possible exponents.
+    AsSteep,
     Steeper,
     /// The spread leaves it open.
     TooNoisy,
@@ -71,9 +76,9 @@ impl Fit {
                 .map(|point| (log(point.size), log_cost(point.size).ln())),
         );
         let verdict = match (whole.beside(limit), end.beside(MOST_AT_END)) {
-            (Verdict::NoSteeper, end) => end,
-            (Verdict::TooNoisy, Verdict::NoSteeper) => Verdict::TooNoisy,
-            (whole, _) => whole,
+            (Verdict::Steeper, _) | (_, Verdict::Steeper | Verdict::AsSteep) => Verdict::Steeper,
+            (Verdict::TooNoisy, _) | (_, Verdict::TooNoisy) => Verdict::TooNoisy,
+            (whole, Verdict::NoSteeper) => whole,
         };
         Self {
             whole,
@@ -122,6 +127,8 @@ impl Exponent {
             Verdict::NoSteeper
         } else if self.lowest > limit {
             Verdict::Steeper
+        } else if self.highest - self.lowest <= MOST_RANGE {
+            Verdict::AsSteep
         } else {
             Verdict::TooNoisy
         }
@@ -175,6 +182,7 @@ impl fmt::Display for Fit {
         } = self;
         let verdict = match verdict {
             Verdict::NoSteeper => "no steeper than n log n",
+            Verdict::AsSteep => "about as steep as n log n",
             Verdict::Steeper => "STEEPER than n log n",
             Verdict::TooNoisy => "TOO NOISY to tell",
         };
@@ -222,6 +230,11 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_beside_the_limit_is_as_steep() {
+        assert_eq!(curve(|n| 1.0 + n.log2(), 1.02).verdict, Verdict::AsSteep);
+    }
+
+    #[test]
     fn a_linear_cost_that_shows_only_at_the_end_is_found() {
         // Twice as much at the end of five points: the fit of all of them is below n log n.
         let hidden = curve(|n| if n > 50_000.0 { 2_000.0 } else { 100.0 }, 1.0);
@@ -232,7 +245,7 @@ mod tests {
     #[test]
     fn noise_leaves_it_open() {
         assert_eq!(curve(|_| 50.0, 3.0).verdict, Verdict::TooNoisy);
-        let noisy = curve(|n| n.powf(0.25), 1.5);
+        let noisy = curve(|n| n.powf(0.2), 2.0);
         assert_eq!(noisy.verdict, Verdict::TooNoisy);
     }
 

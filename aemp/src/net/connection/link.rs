@@ -16,6 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 use self::{
     brake::{Brake, Lag},
     flight::Flight,
+    room::Share,
 };
 use super::{
     error::{self, END_OF_FILE},
@@ -63,6 +64,8 @@ struct LinkTask<'a> {
     /// The time of the last read.
     heard: Time,
     link: Link,
+    /// The bytes of the link that are in the node's `unread`.
+    share: Share,
     recv: Format,
     stream: Stream,
     /// The connection's turn on its worker. A socket that always has bytes to read never yields by itself, so without
@@ -144,6 +147,7 @@ pub(super) async fn run(
         received,
         heard: net.now(),
         link,
+        share: Share::default(),
         turn: Turn::begin(node.scheduler().is_timeless()),
         recv: start.recv,
         delivers: None,
@@ -161,6 +165,7 @@ pub(super) async fn run(
     };
     let ended = task.run(&mut orders).await;
     task.large.end().await;
+    task.share.end(&net.0.unread);
     discard(net, task.link.take_buffer().0);
     // This must come before the mesh hears of the end, so before another connection of this node can come up.
     task.peer.forget_monitored(conn);
@@ -327,6 +332,7 @@ impl LinkTask<'_> {
         if matches!(self.large, Large::No) {
             room::give_back(&mut self.link);
         }
+        self.share.note(&net.0.unread, &mut self.link);
         self.connection.received(self.received);
         if !self.brought.for_mesh.is_empty() {
             let (conn, requests) = (self.conn, self.brought.for_mesh.drain(..));
