@@ -49,8 +49,8 @@ const TURN_BYTES: usize = 256 << 10;
 const TURN_BULK: usize = 32 << 10;
 /// The number of messages that cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
-/// The number of packets in a turn from which the connection looks for a crowd. Fewer are no flood.
-const LOOK: u64 = 64;
+/// The number of packets in a turn from which the connection looks for a crowd. Fewer cost less than the look.
+const LOOK: u64 = 16;
 /// The beginning of the text, for log and monitors, about a packet that breaks the rules.
 const MALFORMED: &str = "malformed packet";
 
