@@ -45,16 +45,21 @@ fn parent(arguments: &[String]) -> Result<(), String> {
     if options.count {
         return counted::count(&curves, options.smoke);
     }
-    let mut noisy = Vec::new();
+    let (mut noisy, mut all) = (Vec::new(), Vec::new());
     for curve in curves {
         let measured = measure(&curve, &options)?;
-        print!("{}", text(&measured, options.markdown));
-        println!();
+        if !options.markdown {
+            print!("{}", text(&measured));
+        }
         if measured.fit().verdict == Verdict::TooNoisy {
             noisy.push(curve.name);
         } else if options.pictures {
             write(&measured)?;
         }
+        all.push(measured);
+    }
+    if options.markdown {
+        print!("{}", markdown(&all));
     }
     // The figures of a smoke run mean nothing, and neither does their noise.
     if noisy.is_empty() || options.smoke {
@@ -155,28 +160,46 @@ fn child(arguments: &[String]) -> Option<Result<(), String>> {
     std::process::exit(0)
 }
 
-fn text(measured: &Measured, markdown: bool) -> String {
+fn text(measured: &Measured) -> String {
     let Measured {
         title, unit, axis, ..
     } = measured;
-    let mut text = if markdown {
-        format!("| {axis} | {unit}: {title} |\n| ---: | ---: |\n")
-    } else {
-        format!("{title} [{unit}]\n")
-    };
+    let mut text = format!("{title} [{unit}]\n");
     for Point { size, figures } in &measured.points {
-        text.push_str(&if markdown {
-            format!("| {size} | {figures} |\n")
-        } else {
-            format!("  {size:>9} {axis:<12} {figures}\n")
-        });
+        text.push_str(&format!("  {size:>9} {axis:<12} {figures}\n"));
     }
-    text.push_str(&format!(
-        "{}{}\n",
-        if markdown { "\n" } else { "  " },
-        measured.fit()
-    ));
+    text.push_str(&format!("  {}\n\n", measured.fit()));
     text
+}
+
+/// The curves as a table for BENCHMARKS.md, with their first, middle and last points, and their pictures.
+fn markdown(curves: &[Measured]) -> String {
+    let mut text = String::from(
+        "| curve | the first point, ns | the middle | the last | exponent, and beside n log n |\n\
+         | --- | ---: | ---: | ---: | --- |\n",
+    );
+    let mut pictures = String::new();
+    for one in curves {
+        let Measured {
+            name,
+            points,
+            title,
+            axis,
+            ..
+        } = one;
+        text.push_str(&format!("| `{name}` |"));
+        for index in [0, points.len() / 2, points.len().saturating_sub(1)] {
+            let Some(Point { size, figures }) = points.get(index) else {
+                continue;
+            };
+            text.push_str(&format!(" {}: {figures} |", picture::count(*size)));
+        }
+        text.push_str(&format!(" {} |\n", one.fit()));
+        if one.fit().verdict != Verdict::TooNoisy {
+            pictures.push_str(&format!("\n![{axis}: {title}](docs/growth/{name}.svg)\n"));
+        }
+    }
+    text + &pictures
 }
 
 /// The directory of the pictures and their data.

@@ -218,7 +218,7 @@ fn short(cost: f64) -> String {
 }
 
 /// A number with commas between thousands.
-fn count(number: u64) -> String {
+pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
