@@ -10,7 +10,7 @@ use super::{
 };
 use crate::noise::figure;
 
-const WIDTH: f64 = 740.0;
+const WIDTH: f64 = 820.0;
 const HEIGHT: f64 = 400.0;
 /// The place of the curve: left, top, right, bottom.
 const FRAME: [f64; 4] = [78.0, 56.0, WIDTH - 28.0, HEIGHT - 62.0];
@@ -44,7 +44,13 @@ pub(super) fn draw(measured: &Measured) -> String {
     );
     let [left, top, right, bottom] = FRAME;
     text(&mut svg, "title", (left, 30.0), "start", &measured.title);
-    text(&mut svg, "note", (left, top - 8.0), "start", &measured.unit);
+    text(
+        &mut svg,
+        "note",
+        (left, top - 8.0),
+        "start",
+        &format!("{}; dashed: n log n", measured.unit),
+    );
     for cost in scale.costs() {
         let y = scale.y(cost);
         line(&mut svg, "grid", (left, y), (right, y));
