@@ -35,6 +35,7 @@
 //! | `Tunnel.inbox` | the relay and the other end | `relay::WINDOW`, then the tunnel ends; `relay::MOST_SESSIONS` tunnels that one relay has opened |
 //! | `Tunnels.asking` | dials of this node | one for each, until the dial's deadline |
 //! | `Link.buffer` | a node | `max_packet_bytes`, and 256 KiB for a read |
+//! | `Spare` | nodes | 1 MiB for each thread that reads |
 //! | values of a packet | a node | `max_packet_values`, counted by the readers of the formats; large packets are read two at a time (`net/large.rs`) |
 //! | `Peer` output and queue | senders to a node | `max_queue_bytes`; relays stop at three quarters |
 //! | `Remotes`, and their `Account`s | IDs in messages and relays | idle ones are forgotten every 5 s, and whenever there are twice as many as were left; those being looked for: their cost of 100 requests |

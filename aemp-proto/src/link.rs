@@ -1,9 +1,12 @@
 //! One authenticated connection: its packets, its keepalives, and its end by silence.
 
+mod spare;
+
 use std::{ops::Range, time::Duration};
 
 use aemp_codec::{Format, FrameError, Framer, Limits};
 
+pub use self::spare::Spare;
 use super::Time;
 
 /// The reason of a connection that ends because the other end is dead ([protocol](crate::protocol::monitors#reasons)).

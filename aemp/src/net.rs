@@ -26,7 +26,10 @@ mod stream;
 use std::{
     collections::HashMap,
     fmt, mem,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -110,6 +113,8 @@ pub(crate) struct Shared {
     telling: Lock<Option<JoinHandle<()>>>,
     /// The number of tasks of connections.
     open: Count,
+    /// The bytes that the connections have read and not delivered.
+    unread: AtomicUsize,
 }
 
 struct Listener {
@@ -182,6 +187,7 @@ impl Net {
             tasks: Lock::default(),
             telling: Lock::default(),
             open: Count::default(),
+            unread: AtomicUsize::new(0),
         });
         let net = Self(shared, node.clone());
         let telling = node.spawn_vital("events", events::run(net.clone(), receiver));

@@ -1,4 +1,5 @@
-//! Encoding and decoding of single packets, beside other crates: the best of many short batches, on one thread.
+//! Encoding and decoding of single packets, beside other crates, on one thread. A figure is the best of many short batches, and
+//! there are five of them: shown are the median, the lowest and the highest.
 //!
 //! Arguments other than `--smoke` choose the measurements whose names contain one of them.
 
@@ -10,10 +11,12 @@ use std::{
 };
 
 use aemp::{DecodeError, EncodeError, Format, Limits};
-use aemp_benches::appended::Appended;
+use aemp_benches::{appended::Appended, noise::Figures};
 
 /// A port's name, a tag and a number. A text follows.
 const MESSAGE: (&str, &str, i64) = ("4K1m2QM6Gb", "inc", 123_456);
+/// The number of figures of each measurement.
+const SERIES: usize = 5;
 const SMALL: &str = "0123456789abcdefghijklmnopqrstuv";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,16 +28,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .filter(|argument| !argument.starts_with("--"))
         .collect();
     let large = SMALL.repeat(2048);
-    println!("{:40} {:>10} {:>10}", "", "32 bytes", "64 KiB");
+    println!("{:40} {:<26} 64 KiB, us", "", "32 bytes, ns");
     for (format, others) in families() {
         for measure in OURS.iter().chain(others) {
             let name = measure.name.replace("{}", format.name());
             if !chosen.is_empty() && !chosen.iter().any(|part| name.contains(*part)) {
                 continue;
             }
-            let small = best(measure, &format, SMALL, if smoke { 1 } else { 3000 }, 300)?;
-            let large = best(measure, &format, &large, if smoke { 1 } else { 100 }, 50)?;
-            println!("{:40} {:>7.1} ns {:>7.1} us", name, small, large / 1e3);
+            let (mut small_ns, mut large_us) = (Figures::default(), Figures::default());
+            for _ in 0..if smoke { 1 } else { SERIES } {
+                let batches = |full| if smoke { 1 } else { full };
+                small_ns.push(best(measure, &format, SMALL, batches(600), 300)?);
+                large_us.push(best(measure, &format, &large, batches(20), 50)? / 1e3);
+            }
+            println!("{name:40} {small_ns:<26} {large_us}");
         }
     }
     Ok(())

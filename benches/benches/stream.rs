@@ -4,12 +4,15 @@
 //! `cargo bench -p aemp-benches --bench stream`; `--smoke` shows only that everything runs.
 
 use std::{
-    env, fs,
+    env, fmt, fs,
     time::{Duration, Instant},
 };
 
 use aemp::{Node, NodeBuilder, Octets, args, config::Encrypt, port, stream::ByteStream};
-use aemp_benches::pair::{Pair, runtime};
+use aemp_benches::{
+    noise::{Figures, compare},
+    pair::{Pair, runtime},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -17,7 +20,7 @@ use tokio::{
 
 /// The size of reads and writes, in bytes.
 const PIECE: usize = 64 << 10;
-/// The number of repetitions. The best one counts for a rate.
+/// The number of repetitions of a rate.
 const REPETITIONS: usize = 5;
 
 struct Sink {
@@ -109,8 +112,8 @@ impl Workloads {
         })
     }
 
-    /// The median time of calls, alone or beside a stream.
-    fn calls(&self, beside: bool, calls: usize) -> Duration {
+    /// The time of calls, alone or beside a stream.
+    fn calls(&self, beside: bool, calls: usize) -> Quartiles {
         let there = async { self.0.there.1.port(Sink { octets: 0 }) };
         let sink = self.0.there.0.block_on(there);
         self.0.here.0.block_on(async {
@@ -129,12 +132,12 @@ impl Workloads {
                 times.push(begun.elapsed());
             }
             filling.inspect(tokio::task::JoinHandle::abort);
-            median(times)
+            quartiles(times)
         })
     }
 
-    /// The median time to open a stream.
-    fn open(&self, times: usize) -> Duration {
+    /// The time to open a stream.
+    fn open(&self, times: usize) -> Quartiles {
         self.0.here.0.block_on(async {
             let mut taken = Vec::new();
             for _ in 0..times {
@@ -143,14 +146,25 @@ impl Workloads {
                 drop(stream.await.expect("it opens"));
                 taken.push(begun.elapsed());
             }
-            median(taken)
+            quartiles(taken)
         })
     }
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+/// The quarters of many times. The lowest and the highest of thousands of calls would say nothing.
+#[derive(Clone, Copy)]
+struct Quartiles([Duration; 3]);
+
+fn quartiles(mut times: Vec<Duration>) -> Quartiles {
     times.sort();
-    times[times.len() / 2]
+    Quartiles([1, 2, 3].map(|quarter| times[times.len() * quarter / 4]))
+}
+
+impl fmt::Display for Quartiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, median, third] = self.0;
+        write!(f, "{median:?} (quartiles {first:?} .. {third:?})")
+    }
 }
 
 /// The bytes per second of raw TCP between two runtimes.
@@ -205,32 +219,22 @@ fn main() {
             after - before
         );
     }
-    let mut best = [0.0_f64; 4];
-    for _ in 0..repetitions {
-        let rates = [
-            raw(pieces),
-            pairs[0].stream(pieces),
-            pairs[1].stream(pieces),
-            pairs[0].messages(pieces / 4),
-        ];
-        for (best, rate) in best.iter_mut().zip(rates) {
-            *best = best.max(rate);
-        }
-    }
     let titles = ["raw TCP", "stream", "stream in TLS", "messages of 64 KiB"];
-    for (title, rate) in titles.into_iter().zip(best) {
-        println!(
-            "{title:<20} {:>7.0} MB/s   {:.2}x of raw TCP",
-            rate / 1e6,
-            rate / best[0]
-        );
+    let mut rates = titles.map(|_| Figures::default());
+    for _ in 0..repetitions {
+        rates[0].push(raw(pieces) / 1e6);
+        rates[1].push(pairs[0].stream(pieces) / 1e6);
+        rates[2].push(pairs[1].stream(pieces) / 1e6);
+        rates[3].push(pairs[0].messages(pieces / 4) / 1e6);
+    }
+    for (title, rate) in titles.into_iter().zip(&rates) {
+        let ratio = compare(rate, &rates[0]);
+        println!("{title:<20} MB/s {rate:<24} {ratio} of raw TCP");
     }
     let (alone, beside) = (pairs[0].calls(false, calls), pairs[0].calls(true, calls));
-    println!(
-        "a call: {alone:?} alone, {beside:?} beside a stream, {:.2}x (medians of {calls})",
-        beside.as_secs_f64() / alone.as_secs_f64()
-    );
+    let ratio = beside.0[1].as_secs_f64() / alone.0[1].as_secs_f64();
+    println!("a call: {alone} alone, {beside} beside a stream, {ratio:.2}x (medians of {calls})");
     let [clear, tls] = [0, 1].map(|pair| pairs[pair].open(opens));
-    println!("opening: {clear:?} in clear text, {tls:?} in TLS (medians of {opens})");
+    println!("opening: {clear} in clear text, {tls} in TLS (medians of {opens})");
     pairs.into_iter().for_each(|pair| pair.0.stop());
 }

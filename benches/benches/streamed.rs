@@ -9,10 +9,13 @@ use aemp::{
     Cx, Node, port,
     streamed::{Streamed, WINDOW},
 };
-use aemp_benches::pair::{Pair, runtime};
+use aemp_benches::{
+    noise::{Figures, compare},
+    pair::{Pair, runtime},
+};
 use tokio::runtime::Runtime;
 
-/// The number of repetitions. The best one counts.
+/// The number of repetitions.
 const REPETITIONS: usize = 7;
 
 #[derive(Default)]
@@ -94,31 +97,23 @@ fn stream(
     runtime.block_on(runtime.spawn(run)).expect("no panic")
 }
 
-fn compare(title: &str, runtime: &Runtime, node: &Node, counter: &CounterRef, smoke: bool) {
+fn measure(title: &str, runtime: &Runtime, node: &Node, counter: &CounterRef, smoke: bool) {
     let (items, repetitions) = if smoke {
         (1000, 1)
     } else {
         (400_000, REPETITIONS)
     };
-    let mut best = [0.0_f64; 3];
+    let mut rates = [(); 3].map(|()| Figures::default());
     for _ in 0..repetitions {
-        let rates = [
-            one_way(runtime, counter, items),
-            stream(runtime, node, counter, items, None),
-            stream(runtime, node, counter, items, Some(WINDOW)),
-        ];
-        for (best, rate) in best.iter_mut().zip(rates) {
-            *best = best.max(rate);
-        }
+        rates[0].push(one_way(runtime, counter, items) / 1e6);
+        rates[1].push(stream(runtime, node, counter, items, None) / 1e6);
+        rates[2].push(stream(runtime, node, counter, items, Some(WINDOW)) / 1e6);
     }
-    let [one_way, usual, fixed] = best;
+    let [one_way, usual, fixed] = rates;
     println!(
-        "{title:<18} one-way {:>6.2} M/s   stream {:>6.2} M/s   {:.2}x   window fixed at 64 {:>6.2} M/s   {:.2}x",
-        one_way / 1e6,
-        usual / 1e6,
-        usual / one_way,
-        fixed / 1e6,
-        fixed / one_way,
+        "{title:<18} one-way M/s {one_way:<24} stream M/s {usual:<24} {}   window fixed at {WINDOW} M/s {fixed:<24} {}",
+        compare(&usual, &one_way),
+        compare(&fixed, &one_way),
     );
 }
 
@@ -137,7 +132,7 @@ fn main() {
         let node = runtime.block_on(async { Node::local() }).expect("a node");
         let counter = runtime.block_on(async { node.port(Counter::default()) });
         let title = format!("local, {workers} workers");
-        compare(&title, &runtime, &node, &counter, smoke);
+        measure(&title, &runtime, &node, &counter, smoke);
     }
     for format in ["json", "cbor", "postcard/1"] {
         let pair = Pair::new(|id| {
@@ -148,7 +143,7 @@ fn main() {
         let counter = pair.there.0.block_on(there);
         let (runtime, node) = &pair.here;
         let counter: CounterRef = node.handle(&counter.id());
-        compare(&format!("remote, {format}"), runtime, node, &counter, smoke);
+        measure(&format!("remote, {format}"), runtime, node, &counter, smoke);
         pair.stop();
     }
 }

@@ -3,16 +3,16 @@
 //!
 //! `cargo bench -p aemp-benches --bench tls`; `--smoke` shows only that everything runs.
 
-use std::{
-    env,
-    time::{Duration, Instant},
-};
+use std::{env, time::Instant};
 
 use aemp::{Node, NodeBuilder, config::Encrypt, port};
-use aemp_benches::pair::{Pair, runtime};
+use aemp_benches::{
+    noise::{Figures, compare},
+    pair::{Pair, runtime},
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-/// The number of repetitions. The best one counts.
+/// The number of repetitions.
 const REPETITIONS: usize = 5;
 
 struct Sink {
@@ -69,6 +69,9 @@ fn certificate() -> String {
     ca.pem() + &ca.key().serialize_pem()
 }
 
+/// The names of the kinds of [`By`], in the order of `main`.
+const TITLES: [&str; 3] = ["clear", "secret", "certificates"];
+
 /// The protection of the connection.
 #[derive(Clone, Copy)]
 enum By<'a> {
@@ -119,25 +122,24 @@ impl Workloads {
     }
 }
 
-/// The time from the start of a node until it is connected: the least of several measurements.
-fn connecting(by: By<'_>, times: usize) -> Duration {
+/// The time from the start of a node until it is connected, in milliseconds.
+fn connecting(by: By<'_>, times: usize) -> Figures {
     let (here, there) = (runtime(), runtime());
     let far = builder("there", by).bind("127.0.0.1:0");
     let far = there.block_on(far.start()).expect("it starts");
-    let mut taken: Vec<Duration> = (0..times)
+    let taken = (0..times)
         .map(|n| {
             let near = builder(&format!("here/{n}"), by).seed(far.listeners().remove(0));
             let begun = Instant::now();
             let near = here.block_on(near.start()).expect("it starts");
             here.block_on(near.until_up("there"));
-            let taken = begun.elapsed();
+            let taken = begun.elapsed().as_secs_f64() * 1e3;
             here.block_on(near.stop());
             taken
         })
         .collect();
     there.block_on(far.stop());
-    taken.sort();
-    taken[times / 2]
+    taken
 }
 
 fn main() {
@@ -151,28 +153,27 @@ fn main() {
             true => (workload.ahead.min(100), 1),
             false => (workload.count, REPETITIONS),
         };
-        let mut best = [0.0_f64; 3];
+        let mut rates = TITLES.map(|_| Figures::default());
         for _ in 0..repetitions {
-            for (pair, best) in pairs.iter().zip(&mut best) {
-                *best = best.max(pair.send(workload, count));
+            for (pair, rates) in pairs.iter().zip(&mut rates) {
+                rates.push(pair.send(workload, count) / 1e3);
             }
         }
-        let [plain, secret, tls] = best;
-        let megabytes = |rate: f64| rate * workload.length as f64 / 1e6;
-        println!(
-            "{:<10} plain {plain:>10.0}/s ({:>6.0} MB/s)   secret {secret:>10.0}/s ({:>6.0} MB/s, ratio {:.2})   certificates {tls:>10.0}/s ({:>6.0} MB/s, ratio {:.2})",
-            workload.title,
-            megabytes(plain),
-            megabytes(secret),
-            secret / plain,
-            megabytes(tls),
-            tls / plain,
-        );
+        for (title, rate) in TITLES.into_iter().zip(&rates) {
+            let megabytes = rate.median().unwrap_or_default() * workload.length as f64 / 1e3;
+            let ratio = compare(rate, &rates[0]);
+            println!(
+                "{:<10} {title:<12} k/s {rate:<26} {megabytes:>6.0} MB/s   {ratio} of clear",
+                workload.title
+            );
+        }
     }
     pairs.into_iter().for_each(|pair| pair.0.stop());
     let times = if smoke { 3 } else { 101 };
-    let [plain, secret, tls] = kinds.map(|by| connecting(by, times));
-    println!(
-        "connecting plain {plain:?}   secret {secret:?}   certificates {tls:?}   (median of {times}, from the node's start to up)"
-    );
+    for (title, by) in TITLES.into_iter().zip(kinds) {
+        let taken = connecting(by, times);
+        println!(
+            "connecting {title:<12} ms {taken} (median of {times}, from the node's start to up)"
+        );
+    }
 }

@@ -8,8 +8,8 @@ use std::env;
 use std::process::ExitCode;
 
 use crate::database::network::Network;
+use crate::noise::{Figures, figure, median};
 use crate::options::Options;
-use crate::report::{figure, median};
 
 /// The database bench: reads the command line, measures, prints.
 pub fn main() -> ExitCode {
@@ -52,7 +52,7 @@ struct Row {
     unit: &'static str,
     /// The target, if there is one.
     limit: Option<f64>,
-    figures: Vec<f64>,
+    figures: Figures,
 }
 
 impl Row {
@@ -61,21 +61,17 @@ impl Row {
             title: title.into(),
             unit,
             limit,
-            figures: Vec::new(),
+            figures: Figures::default(),
         }
     }
 
     fn line(&self, markdown: bool) -> String {
         let limit = self.limit.map_or_else(|| "-".to_owned(), figure);
-        let median = median(&self.figures).map_or_else(|| "-".to_owned(), figure);
-        let least = self.figures.iter().copied().fold(f64::INFINITY, f64::min);
-        let greatest = self.figures.iter().copied().fold(0.0, f64::max);
-        let range = format!("{} .. {}", figure(least), figure(greatest));
-        let (title, unit) = (&self.title, self.unit);
+        let (title, unit, figures) = (&self.title, self.unit, &self.figures);
         if markdown {
-            return format!("| {title}, {unit} | {median} ({range}) | {limit} |");
+            return format!("| {title}, {unit} | {figures} | {limit} |");
         }
-        format!("{title:<64} {median:>8} {unit:<5} {range:<18} at most {limit}")
+        format!("{title:<64} {unit:<5} {figures:<26} at most {limit}")
     }
 }
 

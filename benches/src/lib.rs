@@ -10,6 +10,8 @@
 //!   beside the figures that the project has set itself.
 //! - `cargo bench -p aemp-benches --bench codec`: single packets in each format, beside other crates.
 //! - `cargo bench -p aemp-benches --bench stream`: streams of bytes beside raw TCP and messages.
+//! - `cargo bench -p aemp-benches --bench growth`: the cost of a message against the number of ports, senders, connections,
+//!   queued messages and monitors.
 //! - `cargo bench -p aemp-benches --bench tls`: two nodes in clear and in TLS.
 //! - `cargo bench -p aemp-benches --features work --bench work`: jobs, pools, topics and names, beside two other frameworks.
 //!
@@ -20,8 +22,11 @@
 pub mod appended;
 mod bench;
 pub mod database;
+mod erlang;
+pub mod growth;
 pub mod life;
 pub mod local;
+pub mod noise;
 mod options;
 pub mod pair;
 pub mod remote;

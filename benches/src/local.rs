@@ -8,6 +8,7 @@ mod workloads;
 use std::process::ExitCode;
 
 use crate::bench;
+use crate::erlang;
 use crate::local::contenders::{CONTENDERS, Contender};
 use crate::local::workloads::{Sizes, Workload};
 use crate::options::Options;
@@ -22,7 +23,9 @@ pub fn main() -> ExitCode {
 fn parent(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
     let workloads = Options::choose(&options.only, &workloads::all(), |workload| workload.name())?;
-    let contenders = Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
+    let mut contenders =
+        Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
+    contenders.retain(|contender| contender.name != erlang::NAME || erlang::is_there());
     let sizes = if options.smoke {
         Sizes::SMOKE
     } else {
@@ -46,7 +49,7 @@ fn measure(workload: Workload, contenders: &[Contender], sizes: &Sizes, reps: us
     }
     let title = workload.title().to_owned();
     let row = schedule::interleave(title, unit, &entrants, reps, |index| {
-        Some((contenders[index].measure)(workload, *sizes))
+        (contenders[index].measure)(workload, *sizes)
     });
     Row {
         ideal: workload.ideal(sizes),

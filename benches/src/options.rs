@@ -10,6 +10,10 @@ pub(crate) struct Options {
     pub(crate) contenders: Vec<String>,
     pub(crate) codecs: Vec<String>,
     pub(crate) reps: usize,
+    /// The bench `growth` alone: writes `docs/growth`.
+    pub(crate) pictures: bool,
+    /// The bench `growth` alone: counts instructions instead of the time.
+    pub(crate) count: bool,
 }
 
 const USAGE: &str = "options:
@@ -18,7 +22,9 @@ const USAGE: &str = "options:
   --contender NAME    measure this contender alone (may be repeated)
   --codec NAME        between processes, measure this format alone (may be repeated)
   --reps N            repetitions of each measurement (default 5)
-  --markdown          print a table for BENCHMARKS.md";
+  --markdown          print a table for BENCHMARKS.md
+  --pictures          growth alone: write pictures and data to docs/growth
+  --count             growth alone: count instructions under callgrind";
 
 impl Options {
     /// Reads the arguments, without the name of the program.
@@ -33,6 +39,8 @@ impl Options {
             contenders: Vec::new(),
             codecs: Vec::new(),
             reps: 5,
+            pictures: false,
+            count: false,
         };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
@@ -49,6 +57,8 @@ impl Options {
                 "--contender" => options.contenders.push(value()?),
                 "--codec" => options.codecs.push(value()?),
                 "--reps" => options.reps = repetitions(&value()?)?,
+                "--pictures" => options.pictures = true,
+                "--count" => options.count = true,
                 "--help" => return Err(USAGE.to_owned()),
                 unknown => return Err(format!("{unknown} is not an option\n{USAGE}")),
             }

@@ -11,9 +11,11 @@ mod workloads;
 use std::process::ExitCode;
 
 use crate::bench;
+use crate::erlang;
 use crate::options::Options;
 use crate::remote::codec::{CODECS, Codec};
 use crate::remote::contenders::{CONTENDERS, Contender};
+pub(crate) use crate::remote::workloads::TEXT;
 use crate::remote::workloads::{Sizes, WORKLOADS, Workload};
 use crate::report::Row;
 use crate::schedule::{self, Entrant};
@@ -27,7 +29,9 @@ fn parent(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
     let workloads = Options::choose(&options.only, &WORKLOADS, |workload| workload.name())?;
     let codecs = Options::choose(&options.codecs, &CODECS, |codec| codec.name())?;
-    let contenders = Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
+    let mut contenders =
+        Options::choose(&options.contenders, CONTENDERS, |contender| contender.name)?;
+    contenders.retain(|contender| contender.name != erlang::NAME || erlang::is_there());
     let each = workloads.iter();
     let each = each.flat_map(|workload| codecs.iter().map(|codec| (*workload, *codec)));
     let rows = each.map(|(workload, codec)| measure(workload, codec, &contenders, &options));
@@ -49,6 +53,9 @@ fn measure(
     let mut problem = None;
     let row = schedule::interleave(title, workload.unit(), &entrants, options.reps, |index| {
         let contender = &contenders[index];
+        if !(contender.has)(codec, workload) {
+            return None;
+        }
         let measured = match workload {
             Workload::Start => {
                 let starts = Sizes::choose(options.smoke).starts;

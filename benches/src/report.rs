@@ -1,6 +1,9 @@
-//! Medians, ratios, and the two ways to print them.
+//! Rows of figures, and the two ways to print them.
 
 use std::fmt::Write as _;
+
+pub(crate) use crate::noise::median;
+use crate::noise::{self, Comparison, Figures, compare};
 
 /// The role of a contender in the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +42,9 @@ impl Unit {
         }
     }
 
-    fn best(self, figures: impl Iterator<Item = f64>) -> Option<f64> {
-        figures.reduce(if self.more_is_better {
-            f64::max
-        } else {
-            f64::min
-        })
+    /// True if the first figure is the better one.
+    fn prefers(self, one: f64, other: f64) -> bool {
+        (one > other) == self.more_is_better
     }
 }
 
@@ -53,20 +53,7 @@ impl Unit {
 pub(crate) struct Samples {
     pub(crate) contender: &'static str,
     pub(crate) role: Role,
-    pub(crate) figures: Vec<f64>,
-}
-
-impl Samples {
-    fn median(&self) -> Option<f64> {
-        median(&self.figures)
-    }
-
-    /// The least and the greatest figure, which show how reliable the median is.
-    fn spread(&self) -> (f64, f64) {
-        let least = self.figures.iter().copied().fold(f64::INFINITY, f64::min);
-        let greatest = self.figures.iter().copied().fold(0.0, f64::max);
-        (least, greatest)
-    }
+    pub(crate) figures: Figures,
 }
 
 /// The measurements of one workload.
@@ -80,19 +67,43 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn baseline(&self) -> Option<f64> {
-        let mut samples = self.samples.iter();
-        samples
-            .find(|samples| samples.role == Role::Baseline)?
-            .median()
+    fn baseline(&self) -> Option<&Figures> {
+        self.of(Role::Baseline).next()
     }
 
-    fn best_peer(&self) -> Option<f64> {
-        let peers = self
-            .samples
-            .iter()
-            .filter(|samples| samples.role == Role::Peer);
-        self.unit.best(peers.filter_map(Samples::median))
+    fn subject(&self) -> Option<&Figures> {
+        self.of(Role::Subject).next()
+    }
+
+    fn of(&self, role: Role) -> impl Iterator<Item = &Figures> {
+        let samples = self.samples.iter();
+        samples
+            .filter(move |samples| samples.role == role)
+            .map(|samples| &samples.figures)
+    }
+
+    fn best_peer(&self) -> Option<&Figures> {
+        let better = |(best, least), (peer, median)| {
+            if self.unit.prefers(median, least) {
+                (peer, median)
+            } else {
+                (best, least)
+            }
+        };
+        let measured = self
+            .of(Role::Peer)
+            .filter_map(|peer| Some((peer, peer.median()?)));
+        measured.reduce(better).map(|(best, _)| best)
+    }
+
+    /// The comparisons of the subject.
+    fn comparisons(&self) -> impl Iterator<Item = Comparison> {
+        let others = [self.baseline(), self.best_peer()];
+        let subject = self.subject();
+        others
+            .into_iter()
+            .flatten()
+            .filter_map(move |other| Some(compare(subject?, other)))
     }
 
     /// The row as a block of lines, with one line for each contender.
@@ -106,23 +117,21 @@ impl Row {
             "{} [{}, {direction} is better]\n",
             self.title, self.unit.name
         );
-        for samples in &self.samples {
-            let Some(median) = samples.median() else {
-                let _ = writeln!(text, "  {:<12}      not measured", samples.contender);
+        for Samples {
+            contender, figures, ..
+        } in &self.samples
+        {
+            if figures.median().is_none() {
+                let _ = writeln!(text, "  {contender:<12} not measured");
                 continue;
-            };
-            let (least, greatest) = samples.spread();
-            let range = format!("{} .. {}", figure(least), figure(greatest));
+            }
+            let [baseline, peer] = [self.baseline(), self.best_peer()].map(|o| ratio(figures, o));
             let _ = write!(
                 text,
-                "  {:<12} {:>10}   {range:<20} {:>8} baseline {:>8} best peer",
-                samples.contender,
-                figure(median),
-                ratio(median, self.baseline()),
-                ratio(median, self.best_peer()),
+                "  {contender:<12} {figures:<26} {baseline:>13} baseline {peer:>13} best peer",
             );
             if self.ideal.is_some() {
-                let _ = write!(text, " {:>8} ideal", ratio(median, self.ideal));
+                let _ = write!(text, " {:>13} ideal", to_ideal(figures, self.ideal));
             }
             text.push('\n');
         }
@@ -130,8 +139,18 @@ impl Row {
     }
 }
 
+/// Prints the rows as one table, and the number of comparisons that were refused.
+pub(crate) fn finish(rows: &[Row], as_markdown: bool) {
+    if as_markdown {
+        print!("{}", markdown(rows));
+    }
+    if let Some(refusals) = noise::refusals(rows.iter().flat_map(Row::comparisons)) {
+        println!("\n{refusals}");
+    }
+}
+
 /// The rows as one Markdown table, with the subject's ratios in the last columns.
-pub(crate) fn markdown(rows: &[Row]) -> String {
+fn markdown(rows: &[Row]) -> String {
     let Some(first) = rows.first() else {
         return String::new();
     };
@@ -148,38 +167,19 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
     for row in rows {
         let _ = write!(text, "| {} | {} |", row.title, row.unit.name);
         for samples in &row.samples {
-            let _ = write!(
-                text,
-                " {} |",
-                samples.median().map_or_else(|| "-".to_owned(), figure)
-            );
+            let _ = write!(text, " {} |", samples.figures);
         }
-        let mut samples = row.samples.iter();
-        let subject = samples.find(|samples| samples.role == Role::Subject);
-        let others = [row.baseline(), row.best_peer(), row.ideal];
-        for other in &others[..2 + usize::from(ideals)] {
-            let ours = subject.and_then(Samples::median);
-            let _ = write!(
-                text,
-                " {} |",
-                ours.map_or_else(|| "-".to_owned(), |ours| ratio(ours, *other))
-            );
+        let none = Figures::default();
+        let subject = row.subject().unwrap_or(&none);
+        for other in [row.baseline(), row.best_peer()] {
+            let _ = write!(text, " {} |", ratio(subject, other));
+        }
+        if ideals {
+            let _ = write!(text, " {} |", to_ideal(subject, row.ideal));
         }
         text.push('\n');
     }
     text
-}
-
-/// The middle of the figures, or the mean of the middle two.
-pub(crate) fn median(figures: &[f64]) -> Option<f64> {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        odd if odd % 2 == 1 => Some(sorted[middle]),
-        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
-    }
 }
 
 /// The figure that `percent` percent of the figures do not exceed.
@@ -190,30 +190,20 @@ pub(crate) fn percentile(figures: &[f64], percent: usize) -> Option<f64> {
     sorted.get(rank - 1).copied()
 }
 
-/// A figure in three significant digits, which are enough for such a measurement.
-pub(crate) fn figure(value: f64) -> String {
-    let digits = match value {
-        value if value >= 100.0 => 0,
-        value if value >= 10.0 => 1,
-        _ => 2,
-    };
-    format!("{value:.digits$}")
+fn ratio(figures: &Figures, other: Option<&Figures>) -> Comparison {
+    other.map_or(Comparison::Missing, |other| compare(figures, other))
 }
 
-fn ratio(figure: f64, other: Option<f64>) -> String {
-    other.map_or_else(|| "-".to_owned(), |other| format!("{:.2}x", figure / other))
+/// An ideal is no measurement, and as steady as the figures that are compared with it.
+fn to_ideal(figures: &Figures, ideal: Option<f64>) -> Comparison {
+    // Two figures, so that they have a spread.
+    let ideal = ideal.map(|ideal| Figures::from_iter([ideal; 2]));
+    ratio(figures, ideal.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Role, Row, Samples, Unit, markdown, median, percentile};
-
-    #[test]
-    fn medians() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
-    }
+    use super::{Role, Row, Samples, Unit, markdown, percentile};
 
     #[test]
     fn percentiles() {
@@ -223,26 +213,50 @@ mod tests {
         assert_eq!(percentile(&[], 99), None);
     }
 
-    #[test]
-    fn the_best_peer_of_a_cost_is_the_cheapest() {
-        let samples = |contender, role, figure| Samples {
+    fn samples(contender: &'static str, role: Role, figures: &[f64]) -> Samples {
+        Samples {
             contender,
             role,
-            figures: vec![figure],
-        };
-        let row = Row {
+            figures: figures.iter().copied().collect(),
+        }
+    }
+
+    fn row(samples: Vec<Samples>) -> Row {
+        Row {
             title: "call".to_owned(),
             unit: Unit::cost("ns"),
             ideal: Some(100.0),
-            samples: vec![
-                samples("bare", Role::Baseline, 200.0),
-                samples("slow", Role::Peer, 800.0),
-                samples("quick", Role::Peer, 400.0),
-            ],
-        };
-        assert_eq!(row.best_peer(), Some(400.0));
+            samples,
+        }
+    }
+
+    #[test]
+    fn the_best_peer_of_a_cost_is_the_cheapest() {
+        let row = row(vec![
+            samples("bare", Role::Baseline, &[200.0, 200.0]),
+            samples("slow", Role::Peer, &[800.0, 800.0]),
+            samples("quick", Role::Peer, &[400.0, 400.0]),
+        ]);
+        let best = row.best_peer().and_then(|best| best.median());
+        assert_eq!(best, Some(400.0));
         assert!(row.text().contains("4.00x baseline"));
         assert!(row.text().contains("4.00x ideal"));
-        assert!(markdown(&[row]).contains("| call | ns | 200 | 800 | 400 | - | - | - |"));
+        let table = markdown(&[row]);
+        assert!(
+            table.contains("| 200 (200 .. 200) | 800 (800 .. 800) | 400 (400 .. 400) | - | - |")
+        );
+    }
+
+    #[test]
+    fn a_noisy_subject_is_compared_with_nothing() {
+        let row = row(vec![
+            samples("aemp", Role::Subject, &[100.0, 160.0]),
+            samples("bare", Role::Baseline, &[200.0, 200.0]),
+            samples("other", Role::Peer, &[300.0]),
+        ]);
+        let table = markdown(&[row]);
+        assert!(table.contains(
+            "| 130 (100 .. 160) | 200 (200 .. 200) | 300 | too noisy | 0.43x (once) | too noisy |"
+        ));
     }
 }

@@ -1,6 +1,7 @@
 //! The measurements of a bench: their order, and the printing of their rows.
 
 use crate::{
+    noise::Figures,
     options::Options,
     report::{self, Role, Row, Samples, Unit},
 };
@@ -13,6 +14,11 @@ pub(crate) trait Workload: Copy {
     fn title(&self) -> &'static str;
 
     fn unit(&self) -> Unit;
+
+    /// The theoretical optimum, if one is known.
+    fn ideal(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// A contender with its types erased: `F` is its function of all workloads.
@@ -46,9 +52,13 @@ pub(crate) fn bench<W: Workload, F: Copy>(
     let entrants: Vec<_> = contenders.iter().map(Entrant::from).collect();
     let rows = workloads.into_iter().map(|workload| {
         let (title, unit) = (workload.title().to_owned(), workload.unit());
-        Ok(interleave(title, unit, &entrants, options.reps, |index| {
+        let row = interleave(title, unit, &entrants, options.reps, |index| {
             measure(&options, workload, &contenders[index])
-        }))
+        });
+        Ok(Row {
+            ideal: workload.ideal(),
+            ..row
+        })
     });
     print(&options, rows)
 }
@@ -58,14 +68,15 @@ pub(crate) fn print(
     options: &Options,
     rows: impl Iterator<Item = Result<Row, String>>,
 ) -> Result<(), String> {
-    if options.markdown {
-        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
-        print!("{}", report::markdown(&rows));
-        return Ok(());
-    }
+    let mut measured = Vec::new();
     for row in rows {
-        println!("{}", row?.text());
+        let row = row?;
+        if !options.markdown {
+            println!("{}", row.text());
+        }
+        measured.push(row);
     }
+    report::finish(&measured, options.markdown);
     Ok(())
 }
 
@@ -97,7 +108,7 @@ pub(crate) fn interleave(
     let sample = |entrant: &Entrant| Samples {
         contender: entrant.name,
         role: entrant.role,
-        figures: Vec::with_capacity(reps),
+        figures: Figures::default(),
     };
     let mut samples: Vec<_> = entrants.iter().map(sample).collect();
     for rep in 0..reps {
@@ -130,6 +141,10 @@ mod tests {
             Some(1.0)
         });
         assert_eq!(order, [0, 1, 1, 0]);
-        assert!(row.samples.iter().all(|samples| samples.figures.len() == 2));
+        assert!(
+            row.samples
+                .iter()
+                .all(|samples| samples.figures.iter().count() == 2)
+        );
     }
 }

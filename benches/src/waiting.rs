@@ -1,4 +1,4 @@
-//! Ports whose handlers wait.
+//! Ports whose handlers wait, or work.
 
 mod contenders;
 mod framework;

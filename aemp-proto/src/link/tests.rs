@@ -236,3 +236,86 @@ fn a_link_at_rest_keeps_no_room() {
     link.rest();
     assert!(link.take_buffer().0.capacity() > LEAST_ROOM);
 }
+
+#[test]
+fn links_share_the_room_for_reads() {
+    let mut spare = Spare::default();
+    let mut links: Vec<_> = (0..50).map(|_| link(None)).collect();
+    for round in 0..20 {
+        for link in &mut links {
+            let expected = match round {
+                0 => ["[1]", "[]", "[2]"].as_slice(),
+                _ => ["[3]", "[2]"].as_slice(),
+            };
+            link.borrow_room(&mut spare);
+            let place = link.space();
+            assert!(place.capacity() - place.len() >= LEAST_ROOM);
+            place.extend_from_slice(b"][2][3");
+            link.heard(at(round));
+            assert_eq!(packets(link), expected);
+            link.give_back(&mut spare);
+            assert!(link.buffer.capacity() < 16, "the part of a packet only");
+        }
+    }
+    assert!(
+        (LEAST_ROOM..2 * LEAST_ROOM).contains(&spare.kept()),
+        "one buffer for all"
+    );
+}
+
+#[test]
+fn a_link_with_many_bytes_keeps_its_buffer() {
+    let mut spare = Spare::default();
+    let mut link = link(None);
+    link.received(at(0), b"]");
+    assert_eq!(packets(&mut link), ["[1]", "[]"]);
+    let packet = format!("[\"{}\"]", "x".repeat(40_000));
+    let (first, last) = packet.as_bytes().split_at(30_000);
+    link.borrow_room(&mut spare);
+    link.received(at(1), first);
+    assert!(packets(&mut link).is_empty());
+    let before = link.buffer.as_ptr();
+    link.give_back(&mut spare);
+    link.borrow_room(&mut spare);
+    assert_eq!(
+        link.buffer.as_ptr(),
+        before,
+        "30,000 bytes are not copied for each read"
+    );
+    link.received(at(2), last);
+    assert_eq!(packets(&mut link), [packet]);
+    link.give_back(&mut spare);
+    assert_eq!(link.buffer.capacity(), 0);
+}
+
+/// A read of a busy connection must not be cut short because another one needs less room.
+#[test]
+fn borrowed_room_has_the_size_that_the_link_needs() {
+    let mut spare = Spare::default();
+    let (mut busy, mut calm) = (link(None), link(None));
+    for link in [&mut busy, &mut calm] {
+        link.received(at(0), b"]");
+        assert_eq!(packets(link), ["[1]", "[]"]);
+    }
+    for _ in 0..10 {
+        for link in [&mut busy, &mut calm] {
+            link.borrow_room(&mut spare);
+            let room = link.room;
+            let space = link.space();
+            let free = space.capacity() - space.len();
+            assert!(free >= room && free <= 2 * room, "{free} for {room}");
+        }
+        let room = busy.room;
+        busy.space().extend_from_slice(&vec![b' '; room]);
+        calm.space().extend_from_slice(b" ");
+        for link in [&mut busy, &mut calm] {
+            link.heard(at(1));
+            assert!(packets(link).is_empty());
+            // Blanks are no packet.
+            let all = link.buffer.len();
+            link.start = all;
+            link.give_back(&mut spare);
+        }
+    }
+    assert_eq!((busy.room, calm.room), (MOST_ROOM, LEAST_ROOM));
+}

@@ -100,6 +100,15 @@ impl Stream {
         }
     }
 
+    /// Gives buffers back: the connection is quiet.
+    pub(crate) fn rest(&mut self) {
+        match self {
+            Self::Plain(_) => {}
+            #[cfg(feature = "tls")]
+            Self::Tls(secured) => secured.rest(),
+        }
+    }
+
     /// True if the other end is a process of this machine.
     pub(crate) fn is_near(&self) -> bool {
         self.tcp().is_some_and(machine::is_near)

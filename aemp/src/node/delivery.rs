@@ -171,6 +171,15 @@ impl Node {
         Ok(())
     }
 
+    /// Looks for a crowd in the queue of the last port, unless one has been found. A message reports it only if it is one
+    /// of 1024, and hundreds of connections can fill a queue before each of them has sent that one.
+    pub(crate) fn look_for_crowd(&self, brought: &mut Brought) {
+        if let (Crowd::None, Some(port)) = (brought.crowd, &brought.receiver.port) {
+            let most = self.costs().max_port_queue;
+            brought.crowd = Crowd::of(port.number(), port.behind().waiting, most);
+        }
+    }
+
     /// Delivers a message to a port of this node. Returns the crowd of messages in its queue.
     #[inline]
     fn deliver_to(

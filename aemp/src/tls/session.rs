@@ -111,6 +111,12 @@ impl Session {
         &mut self.incoming
     }
 
+    /// Frees the buffer for ciphertext, apart from a part of a record.
+    pub(crate) fn rest(&mut self) {
+        self.incoming = self.incoming[self.start..].to_vec();
+        self.start = 0;
+    }
+
     /// Takes note of a read into [`space`](Self::space).
     pub(crate) fn arrived(&mut self) {
         self.unread = self.failed.is_none();

@@ -1,7 +1,8 @@
-//! The contenders. A contender is a module that implements [`Framework`], and a line here.
+//! The contenders. A contender is a module that implements [`Framework`], and a line here; Erlang is a program of its own.
 
 mod actix;
 mod aemp;
+mod erlang;
 mod kameo;
 mod ractor;
 mod tokio_mpsc;
@@ -17,8 +18,8 @@ use crate::report::Role;
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
-    /// Measures any workload except memory.
-    pub(crate) measure: fn(Workload, Sizes) -> f64,
+    /// Measures any workload except memory. `None` if the contender does not have it.
+    pub(crate) measure: fn(Workload, Sizes) -> Option<f64>,
     /// Measures memory. It needs a fresh process.
     pub(crate) idle: fn(u64) -> Option<f64>,
 }
@@ -31,6 +32,12 @@ pub(crate) const CONTENDERS: &[Contender] = &[
     Contender::new::<actix::Actix<2>>("actix", Role::Peer),
     Contender::new::<actix::Actix<1>>("actix-1", Role::Aside),
     Contender::new::<xtra::Xtra>("xtra", Role::Peer),
+    Contender {
+        name: crate::erlang::NAME,
+        role: Role::Peer,
+        measure: erlang::measure,
+        idle: erlang::idle,
+    },
 ];
 
 impl Contender {
@@ -38,7 +45,7 @@ impl Contender {
         Self {
             name,
             role,
-            measure: workloads::measure::<F>,
+            measure: |workload, sizes| Some(workloads::measure::<F>(workload, sizes)),
             idle: memory::idle::<F>,
         }
     }

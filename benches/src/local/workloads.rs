@@ -1,6 +1,7 @@
 //! The workloads, each written once for all contenders.
 
 mod blocking;
+mod sizes;
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::local::framework::{Counter, Framework, Latch, Place, Relay};
 use crate::local::workloads::blocking::{BLOCKING, Blocking};
+pub(crate) use crate::local::workloads::sizes::Sizes;
 use crate::report::{self, Unit};
 use crate::runtime;
 
@@ -104,64 +106,6 @@ impl Workload {
             _ => runtime::usual_workers(),
         }
     }
-}
-
-/// The sizes of the workloads.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sizes {
-    messages: u64,
-    calls: u64,
-    calls_in_flight: u64,
-    round_trips: u64,
-    ring_actors: u64,
-    ring_hops: u64,
-    spawns: u64,
-    pub(crate) idle_actors: u64,
-    visited: u64,
-    tree_depth: u32,
-    long_jobs: u32,
-    short_jobs: u32,
-    slow_calls: u32,
-    slow_call: Duration,
-    busy_jobs: u32,
-}
-
-impl Sizes {
-    pub(crate) const FULL: Self = Self {
-        messages: 1_000_000,
-        calls: 300_000,
-        calls_in_flight: 500_000,
-        round_trips: 300_000,
-        ring_actors: 503,
-        ring_hops: 1_000_000,
-        spawns: 100_000,
-        idle_actors: 1_000_000,
-        visited: 100_000,
-        tree_depth: 5,
-        long_jobs: 64,
-        short_jobs: 1_000,
-        slow_calls: 3,
-        slow_call: Duration::from_millis(200),
-        busy_jobs: 100,
-    };
-
-    pub(crate) const SMOKE: Self = Self {
-        messages: 1_000,
-        calls: 200,
-        calls_in_flight: 640,
-        round_trips: 100,
-        ring_actors: 7,
-        ring_hops: 100,
-        spawns: 100,
-        idle_actors: 1_000,
-        visited: 100,
-        tree_depth: 2,
-        long_jobs: 4,
-        short_jobs: 20,
-        slow_calls: 1,
-        slow_call: Duration::from_millis(30),
-        busy_jobs: 3,
-    };
 }
 
 /// Measures one workload once, in a new runtime.

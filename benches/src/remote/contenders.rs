@@ -1,6 +1,7 @@
-//! The contenders. A contender is a module that implements [`Remote`], and a line here.
+//! The contenders. A contender is a module that implements [`Remote`], and a line here; Erlang is a program of its own.
 
 mod aemp;
+mod erlang;
 mod raw_tcp;
 
 use crate::remote::codec::Codec;
@@ -14,6 +15,8 @@ use crate::report::Role;
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
+    /// True if the contender has this row.
+    pub(crate) has: fn(Codec, Workload) -> bool,
     /// The service's process.
     pub(crate) serve: fn(Codec),
     /// The process of a client, for any workload except the start.
@@ -27,6 +30,15 @@ pub(crate) struct Contender {
 pub(crate) const CONTENDERS: &[Contender] = &[
     Contender::new::<aemp::Aemp>("aemp", Role::Subject),
     Contender::new::<raw_tcp::Raw>("raw-tcp", Role::Baseline),
+    Contender {
+        name: crate::erlang::NAME,
+        role: Role::Peer,
+        has: erlang::has,
+        serve: erlang::serve,
+        measure: erlang::measure,
+        hello: |_, _| {},
+        start: |_, _, _| Err("Erlang's start is not measured".to_owned()),
+    },
 ];
 
 impl Contender {
@@ -34,6 +46,7 @@ impl Contender {
         Self {
             name,
             role,
+            has: |_, _| true,
             serve: processes::serve::<R>,
             measure: processes::client::<R>,
             hello: processes::hello::<R>,

@@ -152,6 +152,20 @@ impl Sizes {
     };
 }
 
+impl Sizes {
+    /// The name and the counts of a workload in `erlang/bench.erl`; `None` if it is not there.
+    pub(crate) fn counts(&self, workload: Workload) -> Option<(&'static str, Vec<u64>)> {
+        Some(match workload {
+            Workload::OneWay => ("one-way", vec![self.messages]),
+            Workload::Call | Workload::CallOnAnyCore => ("call", vec![self.calls]),
+            Workload::CallsInFlight => ("calls-64", vec![self.calls_in_flight]),
+            Workload::Kibibyte => ("payload", vec![1 << 10, self.payload_bytes]),
+            Workload::Kibibytes64 => ("payload", vec![1 << 16, self.payload_bytes]),
+            _ => return None,
+        })
+    }
+}
+
 /// The text in every small message.
 pub(crate) const TEXT: &str = "0123456789abcdefghijklmnopqrstuv";
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::local::framework::Job;
+
 /// A framework, or a running system of it.
 pub(crate) trait Framework: Send + Sync + 'static {
     type Waiter: Waiter;
@@ -29,6 +31,8 @@ pub(crate) trait Waiter: Send + Sync + 'static {
 pub(crate) enum Wait {
     /// Not at all. Where a framework has handlers that are no `async fn`, this is one.
     Plain,
+    /// Not at all, but it computes for so long. Where a framework has handlers that are no `async fn`, this is one.
+    Work(Duration),
     /// Not at all, within an `async fn`.
     Never,
     /// For its next turn.
@@ -39,9 +43,17 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
+    /// The part that is no waiting.
+    pub(crate) fn work(self) {
+        if let Self::Work(time) = self {
+            Job::Spin(time).run();
+        }
+    }
+
     pub(crate) async fn wait(self) {
         match self {
-            Self::Plain | Self::Never => {}
+            Self::Plain | Self::Work(_) => self.work(),
+            Self::Never => {}
             Self::Yield => tokio::task::yield_now().await,
             Self::Answer(task) => {
                 let (reply, answer) = oneshot::channel();

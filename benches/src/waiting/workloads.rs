@@ -1,6 +1,6 @@
 //! The workloads, written once for all contenders.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +25,8 @@ pub(crate) struct Workload {
 enum Kind {
     Plain,
     Never,
+    /// So many microseconds.
+    Work(u64),
     Yield,
     Answer,
     Timer,
@@ -67,7 +69,7 @@ const fn calls(name: &'static str, title: &'static str, kind: Kind) -> Workload 
 }
 
 #[rustfmt::skip]
-pub(crate) const WORKLOADS: [Workload; 17] = [
+pub(crate) const WORKLOADS: [Workload; 19] = [
     at_once("plain-20k", "no wait, plain fn, 20,000 messages to 1 actor", Kind::Plain, 1, 20_000),
     at_once("never-20k", "no wait, async fn, 20,000 messages to 1 actor", Kind::Never, 1, 20_000),
     at_once("plain-200k", "no wait, plain fn, 200,000 messages to 1 actor", Kind::Plain, 1, 200_000),
@@ -81,6 +83,8 @@ pub(crate) const WORKLOADS: [Workload; 17] = [
     at_once("timer-1", "timer of 1 ms, 200 messages to 1 actor", Kind::Timer, 1, 200),
     at_once("timer-1k", "timer of 1 ms, 1,000 actors, 100 messages each", Kind::Timer, 1_000, 100),
     at_once("timer-100k", "timer of 1 ms, 100,000 actors, 3 messages each", Kind::Timer, 100_000, 3),
+    at_once("work-10us", "handlers that compute for 10 us, 1,000 actors, 40 messages each", Kind::Work(10), 1_000, 40),
+    at_once("work-1ms", "handlers that compute for 1 ms, 100 actors, 10 messages each", Kind::Work(1_000), 100, 10),
     calls("call-plain", "call, plain fn", Kind::Plain),
     calls("call-never", "call, async fn without a wait", Kind::Never),
     calls("call-yield", "call, yield_now", Kind::Yield),
@@ -102,6 +106,14 @@ impl schedule::Workload for Workload {
             Sends::Calls => Unit::cost("ns"),
         }
     }
+
+    /// The theoretical optimum of handlers that compute: all workers do so all the time.
+    fn ideal(&self) -> Option<f64> {
+        match self.kind {
+            Kind::Work(micros) => Some(runtime::usual_workers() as f64 * 1e3 / micros as f64),
+            _ => None,
+        }
+    }
 }
 
 impl Workload {
@@ -120,6 +132,7 @@ impl Kind {
         match self {
             Self::Plain => Wait::Plain,
             Self::Never => Wait::Never,
+            Self::Work(micros) => Wait::Work(Duration::from_micros(micros)),
             Self::Yield => Wait::Yield,
             Self::Answer => Wait::Answer(answerer()),
             Self::Timer => Wait::Timer,

@@ -5,6 +5,7 @@
 
 mod brake;
 mod flight;
+mod room;
 mod writing;
 
 use std::{io, sync::Arc};
@@ -15,6 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 use self::{
     brake::{Brake, Lag},
     flight::Flight,
+    room::Share,
 };
 use super::{
     error::{self, END_OF_FILE},
@@ -47,6 +49,8 @@ const TURN_BYTES: usize = 256 << 10;
 const TURN_BULK: usize = 32 << 10;
 /// The number of messages that cost about as much as a request to the node port.
 const REQUEST: u32 = 8;
+/// The number of packets in a turn from which the connection looks for a crowd. Fewer cost less than the look.
+const LOOK: u64 = 16;
 /// The beginning of the text, for log and monitors, about a packet that breaks the rules.
 const MALFORMED: &str = "malformed packet";
 
@@ -60,6 +64,8 @@ struct LinkTask<'a> {
     /// The time of the last read.
     heard: Time,
     link: Link,
+    /// The bytes of the link that are in the node's `unread`.
+    share: Share,
     recv: Format,
     stream: Stream,
     /// The connection's turn on its worker. A socket that always has bytes to read never yields by itself, so without
@@ -141,6 +147,7 @@ pub(super) async fn run(
         received,
         heard: net.now(),
         link,
+        share: Share::default(),
         turn: Turn::begin(node.scheduler().is_timeless()),
         recv: start.recv,
         delivers: None,
@@ -158,6 +165,7 @@ pub(super) async fn run(
     };
     let ended = task.run(&mut orders).await;
     task.large.end().await;
+    task.share.end(&net.0.unread);
     discard(net, task.link.take_buffer().0);
     // This must come before the mesh hears of the end, so before another connection of this node can come up.
     task.peer.forget_monitored(conn);
@@ -286,6 +294,7 @@ impl LinkTask<'_> {
             self.large = Large::grow(self.net, self.link.take_buffer());
             return Ok(());
         }
+        room::borrow(&mut self.link);
         match self.stream.try_read_buf(self.link.space()) {
             Ok(0) => Err(END_OF_FILE.into()),
             Ok(read) => {
@@ -299,6 +308,7 @@ impl LinkTask<'_> {
                 self.deliver()
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                room::give_back(&mut self.link);
                 // Other tasks run while this one waits.
                 self.turn = self.next_turn();
                 Ok(())
@@ -314,7 +324,15 @@ impl LinkTask<'_> {
         let _gathered =
             Active::delivering(net.node().scheduler(), Lane::of_connection(self.conn.0));
         let _heard = Heard::at(net.instant(self.heard));
+        let before = self.received.packets;
         let delivered = self.packets();
+        if self.received.packets - before >= LOOK {
+            net.node().look_for_crowd(&mut self.brought);
+        }
+        if matches!(self.large, Large::No) {
+            room::give_back(&mut self.link);
+        }
+        self.share.note(&net.0.unread, &mut self.link);
         self.connection.received(self.received);
         if !self.brought.for_mesh.is_empty() {
             let (conn, requests) = (self.conn, self.brought.for_mesh.drain(..));
@@ -491,6 +509,7 @@ impl LinkTask<'_> {
             }
             LinkAction::Rest => {
                 (self.out, self.written) = (Vec::new(), 0);
+                self.stream.rest();
                 self.peer.state().rest(self.conn);
             }
             LinkAction::Dead => return Err(TIMED_OUT.into()),

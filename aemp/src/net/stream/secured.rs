@@ -105,6 +105,12 @@ impl Secured {
             .unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))
     }
 
+    /// Gives the buffer for ciphertext back: the connection is quiet.
+    pub(crate) fn rest(&mut self) {
+        self.room = LEAST_ROOM;
+        self.session.rest();
+    }
+
     /// Decrypts bytes that have arrived, if there are any.
     fn decrypt(&mut self, buffer: &mut Vec<u8>) -> Option<io::Result<usize>> {
         let before = buffer.len();

@@ -136,6 +136,35 @@ async fn a_crowd_of_messages_slows_its_sender_down() {
     assert_eq!(deliver(2_000), Crowd::Large(number));
 }
 
+/// Many connections send a few messages each. None of them need be the one of 1024 that reports the crowd.
+#[tokio::test]
+async fn a_crowd_that_others_have_made_is_found() {
+    let (node, peer) = connected(1);
+    let (id, _) = port(&node);
+    let number = node.find(id.name()).unwrap().number();
+    let deliver = |messages: usize| {
+        let mut brought = Brought::over(ConnId(1));
+        for _ in 0..messages {
+            let message = vec![id.name().into(), "x".into()];
+            let mut packet = PacketReader::values(message);
+            node.deliver(&peer, &mut packet, &mut brought).unwrap();
+        }
+        brought
+    };
+    let look = |mut brought: Brought| {
+        let reported = brought.crowd;
+        node.look_for_crowd(&mut brought);
+        (reported, brought.crowd)
+    };
+    assert_eq!(look(deliver(8_000)), (Crowd::None, Crowd::None));
+    let _ = deliver(1_000);
+    assert_eq!(look(deliver(100)), (Crowd::None, Crowd::Small));
+    let _ = deliver(24_000);
+    assert_eq!(look(deliver(100)), (Crowd::None, Crowd::Large(number)));
+    let none = Brought::over(ConnId(1));
+    assert_eq!(look(none), (Crowd::None, Crowd::None));
+}
+
 /// The other end takes as long for many small packets as for few large ones, so their number counts.
 #[tokio::test]
 async fn senders_wait_behind_many_small_packets() {

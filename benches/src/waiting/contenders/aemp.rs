@@ -13,7 +13,7 @@ struct Rester(State);
 impl Rester {
     #[rcv]
     fn plain(&mut self, wait: Local<Wait>) {
-        drop(wait);
+        wait.0.work();
         self.0.did_one();
     }
 
@@ -25,7 +25,7 @@ impl Rester {
 
     #[rcv]
     fn ask_plain(&mut self, wait: Local<Wait>) -> bool {
-        drop(wait);
+        wait.0.work();
         self.0.did_one();
         true
     }
@@ -53,14 +53,14 @@ impl Framework for Aemp {
 impl Waiter for ResterRef {
     fn rest(&self, wait: Wait) {
         match wait {
-            Wait::Plain => drop(self.plain(Local(wait))),
+            Wait::Plain | Wait::Work(_) => drop(self.plain(Local(wait))),
             wait => drop(Self::rest(self, Local(wait))),
         }
     }
 
     async fn rested(&self, wait: Wait) {
         let done = match wait {
-            Wait::Plain => self.ask_plain(Local(wait)).await,
+            Wait::Plain | Wait::Work(_) => self.ask_plain(Local(wait)).await,
             wait => self.ask(Local(wait)).await,
         };
         assert!(done.expect("the port answers"));

@@ -12,9 +12,8 @@
 //! port would hold up only the senders to that port; bounded ports have that (`stream/credit`), and senders that wait for
 //! room.
 //!
-//! Limit: connections are not braked before their first messages have made the queue long. About a thousand messages of
-//! each connection may be delivered by then, so a thousand connections that begin at the same moment can still fill a
-//! queue of a million.
+//! Limit: a connection is braked behind the turn in which it has found the queue long. A turn delivers up to 256 KiB, so
+//! thousands of connections that begin at the same moment can still fill a queue of a million.
 
 use std::time::Duration;
 
