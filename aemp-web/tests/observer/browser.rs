@@ -179,13 +179,11 @@ async fn a_trace_is_a_waterfall() {
         browser
             .open(&format!("http://{}/trace?id={trace}", watched.at))
             .await;
-        let bars = "[...document.querySelectorAll('.waterfall tbody tr')].map((row) => row.querySelector('.handled').getBoundingClientRect())";
-        let inside = format!(
-            "{bars}.every((bar, at, all) => bar.width > 0 && bar.left >= all[0].left - 1 && bar.right <= all[0].right + 200)"
-        );
-        browser
-            .until(&format!("{bars}.length >= 3 && {inside}"))
-            .await;
+        // Each bar is within the drawing of its row.
+        let inside = "(() => { const rows = [...document.querySelectorAll('.waterfall tbody tr')]; return rows.length >= 3 && rows.every((row) => {
+            const [all, bar] = ['svg', '.handled'].map((part) => row.querySelector(part).getBoundingClientRect());
+            return bar.width > 0 && bar.left >= all.left - 1 && bar.right <= all.right + 1; }); })()";
+        browser.until(inside).await;
         browser
             .run("document.querySelector('.waterfall a.tie').focus()")
             .await;
