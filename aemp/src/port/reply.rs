@@ -88,6 +88,14 @@ impl<T> Reply<T> {
         Self(To::NoCaller)
     }
 
+    /// The former name of [`none`](Self::none).
+    #[doc(hidden)]
+    #[deprecated(note = "`none`")]
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self::none()
+    }
+
     pub(crate) fn local(slot: Arc<Slot<T>>) -> Self {
         Self(To::Slot(slot))
     }
