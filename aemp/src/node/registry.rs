@@ -206,6 +206,26 @@ pub(crate) fn perl_bool(yes: bool) -> Value {
     if yes { "1".into() } else { "".into() }
 }
 
+/// The error of a function with this name, whose registration may replace another one.
+fn fault(kind: FunctionKind, name: &str, replaces: impl FnOnce() -> bool) -> Option<RegistryError> {
+    let qualified = name.contains("::");
+    let name = name.to_owned();
+    if !qualified {
+        let position = None;
+        return Some(RegistryError::Unqualified {
+            kind,
+            name,
+            position,
+        });
+    }
+    let positions = None;
+    replaces().then_some(RegistryError::Duplicate {
+        kind,
+        name,
+        positions,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,24 +263,4 @@ mod tests {
         );
         assert_eq!(registry.nearest("Other::thing"), None);
     }
-}
-
-/// The error of a function with this name, whose registration may replace another one.
-fn fault(kind: FunctionKind, name: &str, replaces: impl FnOnce() -> bool) -> Option<RegistryError> {
-    let qualified = name.contains("::");
-    let name = name.to_owned();
-    if !qualified {
-        let position = None;
-        return Some(RegistryError::Unqualified {
-            kind,
-            name,
-            position,
-        });
-    }
-    let positions = None;
-    replaces().then_some(RegistryError::Duplicate {
-        kind,
-        name,
-        positions,
-    })
 }

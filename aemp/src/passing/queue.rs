@@ -13,6 +13,11 @@ pub(crate) struct Bounds {
 /// An element whose size counts.
 pub(crate) trait Element {
     fn bytes(&self) -> usize;
+
+    /// The number that is lost with it. A report of losses stands for all of them.
+    fn count(&self) -> u64 {
+        1
+    }
 }
 
 /// The next element of a queue.
@@ -48,8 +53,8 @@ impl<T: Element> Queue<T> {
         self.bytes += element.bytes();
         self.elements.push_back(element);
         while self.elements.len() > self.bounds.elements || self.bytes > self.bounds.bytes {
-            self.pop();
-            self.lost += 1;
+            let lost = self.pop().map_or(0, |oldest| oldest.count());
+            self.lost = self.lost.saturating_add(lost);
         }
     }
 
@@ -116,6 +121,33 @@ mod tests {
         assert_eq!(all(&mut queue), left);
         queue.push("6");
         assert_eq!(all(&mut queue), [Next::One("6")]);
+    }
+
+    /// An element that stands for losses elsewhere.
+    struct Report(u64);
+
+    impl Element for Report {
+        fn bytes(&self) -> usize {
+            0
+        }
+
+        fn count(&self) -> u64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_lost_report_of_losses_stands_for_all_of_them() {
+        let mut queue = Queue::new(SMALL);
+        for lost in [5, 1, 7, 1, 1] {
+            queue.push(Report(lost));
+        }
+        assert!(matches!(queue.next(), Next::Lost(6)));
+        // The report of another node may be nonsense.
+        for lost in [u64::MAX, 1, 1, 1] {
+            queue.push(Report(lost));
+        }
+        assert!(matches!(queue.next(), Next::Lost(u64::MAX)));
     }
 
     #[test]

@@ -49,6 +49,14 @@ impl Element for TapEvent {
             Self::Open | Self::Lost(_) => 0,
         }
     }
+
+    fn count(&self) -> u64 {
+        match self {
+            Self::Packet(_) => 1,
+            Self::Lost(packets) => *packets,
+            Self::Open | Self::Refused(_) => 0,
+        }
+    }
 }
 
 /// The taps of a node, and the ports at which it reads taps of other nodes.

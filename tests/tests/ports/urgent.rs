@@ -253,8 +253,12 @@ fn the_dead_tell_callers_of_both_classes() {
 #[test]
 fn a_bound_counts_both_classes() {
     on_both(async || {
-        let (port, pump) = busy(&node()).await;
+        let pump = Pump::default();
+        let port = node().port(pump.clone());
+        // The bound is set first: one that is set while a handler runs counts it from its first wait on.
         port.bound(3);
+        port.hold();
+        pump.entered.notified().await;
         // The running handler counts.
         port.fill(1);
         port.halt(2);

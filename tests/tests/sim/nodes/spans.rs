@@ -141,18 +141,21 @@ fn a_context_travels_only_between_nodes_with_tracers() {
     }
 }
 
+/// The decision not to sample travels with calls. A one-way message begins a trace of its own.
 #[test]
-fn only_sampled_contexts_travel() {
+fn an_unsampled_decision_travels_with_calls() {
     let recorder = Recorder::without(&[], &["Front.serve"]);
     let mut sim = Sim::new(3);
     let (_, front) = pair(&mut sim, Some(&recorder), Some(&recorder));
     assert_eq!(done(&mut sim, front.serve("k".into())), "k!");
     let all = recorder.all();
     assert!(!only(&all, "Front.serve").context.is_sampled());
-    for name in ["Store.get", "Store.put"] {
-        let remote = only(&all, name);
-        assert_eq!((remote.way, remote.sender.as_ref()), (Way::Unknown, None));
-    }
+    let called = only(&all, "Store.get");
+    assert_eq!(called.way, Way::Called);
+    let caller = called.sender.as_ref().expect("the decision has travelled");
+    assert!(!caller.is_sampled());
+    let sent = only(&all, "Store.put");
+    assert_eq!((sent.way, sent.sender.as_ref()), (Way::Unknown, None));
 }
 
 /// After a connection is lost, and messages have waited for the next one, everything arrives, and contexts travel again.
