@@ -7,9 +7,9 @@
 //! begun, in one picture (`story`), which the page draws and `/api/traces` tells: a bar for each span, with the time in the
 //! queue before the time of the handler.
 //!
-//! There is room for [`STORIES`] stories. If it is used up, a story goes of the node that has the most, and there of the
+//! There is room for `STORIES` stories. If it is used up, a story goes of the node that has the most, and there of the
 //! handler that has the most, and there the shortest one. So neither a busy node nor a busy handler displaces what is rare,
-//! and what is slow stays. After [`AGE`] every story goes.
+//! and what is slow stays. After `AGE` every story goes.
 //!
 //! Clocks of nodes differ. A called handler has run within the handler that has called it. If its times say otherwise, the clock of its
 //! node is taken to be wrong, and all its spans in that story are moved.

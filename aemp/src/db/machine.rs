@@ -125,7 +125,7 @@ pub(crate) trait Sink: Send + Sync {
     /// Ends the watch. Events that were gathered and not delivered are dropped.
     fn close(&self);
 
-    /// Gathers an event. Returns true if the caller must have [`tell`](Self::tell) called for it. This runs under the
+    /// Gathers an event. Returns true if the caller must have [`notify`](Self::notify) called for it. This runs under the
     /// machine's lock.
     fn gather(&self, event: Watched) -> bool;
 

@@ -1,4 +1,4 @@
-//! The contenders. A contender is a module that implements [`Framework`], and a line here.
+//! The contenders. A contender is a module that implements [`Framework`](super::framework::Framework), and a line here.
 
 mod aemp;
 mod kameo;

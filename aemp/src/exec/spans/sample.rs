@@ -2,7 +2,7 @@
 //!
 //! # Design
 //!
-//! - A question ([`Inspect::traces`](crate::Inspect::traces)) *arms* the node, at most once a second. The next message that a handler begins
+//! - A question ([`Inspect::traces`](crate::inspect::Inspect::traces)) *arms* the node, at most once a second. The next message that a handler begins
 //!   to handle is a *sample*: the root of a trace whose spans are kept in a ring of [`KEPT`] spans, where questions find
 //!   them. So one question costs one trace, however much the node does, and a node that nobody asks pays what it pays
 //!   for having no tracer.

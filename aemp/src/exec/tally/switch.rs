@@ -36,7 +36,7 @@ pub(crate) struct Switch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Was {
     On,
-    /// A caller must [look](Switch::look) when the time is over.
+    /// A caller must [check](Switch::check) when the time is over.
     Off(Instant),
 }
 
