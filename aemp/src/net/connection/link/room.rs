@@ -56,7 +56,7 @@ impl Share {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "json"))]
 mod tests {
     use std::{sync::atomic::AtomicUsize, time::Duration};
 
