@@ -61,7 +61,7 @@
 //!
 //! # Limits
 //!
-//! While somebody looks at the calls in `aemp observe`, nodes without a tracer take a sample in a second. Nodes with this tracer
+//! While a page of `aemp observe` shows the calls, nodes without a tracer take a sample in a second. Nodes with this tracer
 //! record their spans of it, whose parents are then missing. The attributes are made before the sampler is asked, so a span that is not sampled costs them as well.
 
 mod context;

@@ -2,8 +2,8 @@
 //!
 //! - `paris` and `oslo` are seeds, so they are global. `lima`, `rome` and `cairo` are their slaves.
 //! - A `Guest` of each node is hungry again and again, and orders at the `Desk` of the next node. That calls its `Kitchen`, which
-//!   takes its time, and fetches from the `Cellar` of `paris`. Each order is written into the `Book` of `paris`, by a message that
-//!   nobody waits for. So a sampled trace leads over three nodes.
+//!   takes its time, and fetches from the `Cellar` of `paris`. Each order is written into the `Book` of `paris`, by a one-way
+//!   message. So a sampled trace leads over three nodes.
 //! - A supervisor on `rome` has a child that fails every few seconds.
 //! - Two `Clerk`s, on `oslo` and `lima`, stamp forms every half minute, and need each other's signature. Both wait for the other, until
 //!   their patience ends.

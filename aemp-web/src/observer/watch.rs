@@ -73,7 +73,7 @@ pub(crate) struct Watch {
     state: Arc<RwLock<State>>,
     demand: Demand,
     ticks: watch::Sender<u64>,
-    /// Told when something is looked at that nobody has looked at before.
+    /// Notified when a page shows something that no other page shows.
     wake: Arc<Notify>,
 }
 

@@ -236,7 +236,7 @@ fn a_trace_has_so_many_spans_of_a_node() {
     assert_eq!(story.bars.len() + story.more, SPANS + NODES - 1);
 }
 
-/// A node that tells much displaces nobody else, and of a busy handler the slow ones stay.
+/// A node that reports much displaces no other node, and of a busy handler the slow ones stay.
 #[test]
 fn rare_and_slow_traces_stay() {
     let mut traces = Traces::default();

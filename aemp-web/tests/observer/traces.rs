@@ -45,7 +45,7 @@ impl Book {
     fn note(&self, _what: String) {}
 }
 
-/// A shop on `green` with its stock on `blue`, and somebody who buys again and again.
+/// A shop on `green` with its stock on `blue`, and a customer who buys again and again.
 pub(crate) struct Shops {
     blue: Node,
     buying: JoinHandle<()>,
@@ -149,7 +149,7 @@ async fn a_trace_leads_over_nodes() {
         calls.contains(&format!("/trace?id={id}")) && calls.contains("class=\"waterfall\""),
         "{calls}"
     );
-    // A trace that nobody knows.
+    // An unknown trace.
     let unknown = get(watched.at, "/trace?id=%3Cscript%3E").await;
     assert!(
         unknown.body.contains("There is no sampled trace") && !unknown.body.contains("<script>")

@@ -245,16 +245,27 @@ impl Scheduler {
         let Was::Off(over) = self.0.counting.hold(Instant::now()) else {
             return true;
         };
-        let shared = Arc::downgrade(&self.0);
+        self.check_later(&self.0, over, |shared, now| shared.counting.check(now));
+        false
+    }
+
+    /// Calls `check` at the first time and then at each time that it returns, until it returns none or its owner is gone.
+    pub(crate) fn check_later<T: Send + Sync + 'static>(
+        &self,
+        owner: &Arc<T>,
+        first: Instant,
+        check: fn(&T, Instant) -> Option<Instant>,
+    ) {
+        let owner = Arc::downgrade(owner);
         self.spawn(async move {
-            let mut over = Some(over);
-            while let Some(until) = over {
-                sleep_until(until).await;
-                let shared = shared.upgrade();
-                over = shared.and_then(|shared| shared.counting.check(Instant::now()));
+            let mut next = Some(first);
+            while let Some(at) = next {
+                sleep_until(at).await;
+                next = owner
+                    .upgrade()
+                    .and_then(|owner| check(&owner, Instant::now()));
             }
         });
-        false
     }
 
     /// The counts that belong to no seat.

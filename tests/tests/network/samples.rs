@@ -95,7 +95,7 @@ async fn a_sample_is_followed_over_nodes() {
         book: Some(near.handle(&far.port(Book { again: false }).id())),
     });
     assert_eq!(desk.order("soup".into()).await.unwrap(), 4);
-    // Nothing is kept before somebody asks.
+    // Nothing is kept before the first question.
     for node in ["near", "far"] {
         assert_eq!(sampled(&observer, node, 0).await.spans, []);
     }
@@ -159,7 +159,7 @@ async fn a_port_that_sends_to_itself_ends_the_sample() {
     book.kill("enough");
 }
 
-/// Nodes that nobody asks send what they have sent before, to the byte, and take contexts.
+/// Nodes without questions send the same as before, to the byte, and take contexts.
 #[tokio::test]
 async fn nobody_pays_while_nobody_looks() {
     let node = start(listening("a")).await;

@@ -33,7 +33,7 @@ pub(super) fn view(request: &Request, state: &State) -> Markup {
     html! {
         p.dim {
             "Rates and times are of the last five to ten seconds, numbers since the nodes count: those with the feature metrics from their \
-             start on, others since somebody looks. A handler with a link is in a sampled trace."
+             start on, others since the observer began. A handler with a link is in a sampled trace."
         }
         (table(request, rows::table(network, Tab::Calls, None), caption, |row, at| {
             let (kind, handler) = (row.cells.first()?, row.cells.get(1)?);

@@ -8,7 +8,7 @@ use crate::{Node, Reason, port::any::AnyPort, span::Event};
 /// The number of events that may wait for the tracer.
 const MOST: usize = 1000;
 
-/// True if an event may matter to somebody.
+/// True if an event may matter to a tracer or an observer.
 #[inline]
 fn is_told(node: &Node) -> bool {
     node.tracing().has_tracer() || now::any()

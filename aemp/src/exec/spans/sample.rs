@@ -4,8 +4,8 @@
 //!
 //! - A question ([`Inspect::traces`](crate::inspect::Inspect::traces)) *arms* the node, at most once a second. The next message that a handler begins
 //!   to handle is a *sample*: the root of a trace whose spans are kept in a ring of [`KEPT`] spans, where questions find
-//!   them. So one question costs one trace, however much the node does, and a node that nobody asks pays what it pays
-//!   for having no tracer.
+//!   them. So one question costs one trace, however much the node does, and a node without questions pays as much as
+//!   one without a tracer.
 //! - Requests are to be seen from their beginning. So for the first second the sample must be a message that code outside
 //!   of ports has sent. If none comes, any message will do. While a node is armed for any message, each has a note, until one is handled.
 //! - The choice travels in the `tracestate`, as `aemp=N`. A called handler belongs to the sample of its caller. A one-way
@@ -16,7 +16,7 @@
 //! - If the node has a tracer, that decides. A span that it samples can be a sample, and has the tracer's IDs.
 //!   Without one, spans have IDs of their own, and the flag of sampled ones: a tracer of the next node takes up the trace.
 //!
-//! Alternatives: a tracer that keeps all spans for a while costs each message some 300 ns, as long as somebody looks. A
+//! Alternatives: a tracer that keeps all spans for a while costs each message some 300 ns, as long as an observer asks. A
 //! share of all messages gives fragments of requests, and more of them for a busier node. A sample by type and handler
 //! would need a note for each message until a rare one comes.
 //!
@@ -64,7 +64,7 @@ const ANY: u8 = 2;
 /// The samples of one node.
 pub(crate) struct Samples {
     armed: AtomicU8,
-    /// The number of spans that may still be kept. Zero while nobody asks.
+    /// The number of spans that may still be kept. Zero without questions.
     left: AtomicU32,
     lost: AtomicU64,
     hasher: RandomState,
@@ -74,7 +74,7 @@ pub(crate) struct Samples {
 
 #[derive(Default)]
 struct Ring {
-    /// The time at which nobody asks any more.
+    /// The end of the last question. `None` without one.
     until: Option<Instant>,
     armed: Option<Instant>,
     /// The number of the next span.
@@ -109,7 +109,7 @@ impl Samples {
     }
 
     /// Takes a question: the node keeps spans for a while, and the next sample is wanted. If this is the first question, a
-    /// caller must [look](Self::look) at the time that is returned.
+    /// caller must [check](Self::check) at the time that is returned.
     pub(crate) fn ask(&self, now: Instant) -> Option<Instant> {
         let mut ring = self.ring.lock();
         let is_due = |at| now.saturating_duration_since(at) >= PAUSE;
@@ -124,7 +124,7 @@ impl Samples {
     }
 
     /// Ends to keep spans if the time is over. Otherwise returns the time at which it is.
-    pub(crate) fn look(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn check(&self, now: Instant) -> Option<Instant> {
         let mut ring = self.ring.lock();
         if ring.until.is_some_and(|until| until > now) {
             return ring.until;
@@ -216,7 +216,7 @@ impl Samples {
         SpanContext::new(trace, self.id(), 0)
     }
 
-    /// Eight bytes that nobody has seen before, and that are not zero.
+    /// Eight new bytes that are not zero.
     fn id(&self) -> [u8; 8] {
         let number = self.ids.fetch_add(1, Ordering::Relaxed);
         self.hasher.hash_one(number).max(1).to_be_bytes()

@@ -12,7 +12,7 @@ use crate::Node;
 /// that code outside of ports sends to a port, or, if there is none for a second, any message. The handler of that message is
 /// the root of a trace. The choice travels with the messages that it causes, to other nodes as well, as
 /// [`SpanContext`](crate::span::SpanContext) does, in its `tracestate`. Each node keeps its own spans of all samples while it is asked, and for
-/// fifteen seconds after the last question. A node that nobody asks keeps nothing. If the node has a
+/// fifteen seconds after the last question. A node without questions keeps nothing. If the node has a
 /// [tracer](crate::handbook::traces), only spans that the tracer samples are kept, with its IDs.
 ///
 /// # Limits
@@ -88,21 +88,10 @@ impl Node {
     /// The spans from this number on, at most `most` of them. The node takes another sample, and keeps spans for a while.
     #[cfg(feature = "trace")]
     pub(super) fn sampled(&self, since: u64, most: usize) -> Result<Traces, &'static str> {
-        use std::sync::Arc;
-
-        use tokio::time::{Instant, sleep_until};
-
         let samples = self.tracing().samples();
-        if let Some(over) = samples.ask(Instant::now()) {
-            let samples = Arc::downgrade(samples);
-            self.scheduler().spawn(async move {
-                let mut over = Some(over);
-                while let Some(until) = over {
-                    sleep_until(until).await;
-                    let samples = samples.upgrade();
-                    over = samples.and_then(|samples| samples.look(Instant::now()));
-                }
-            });
+        if let Some(over) = samples.ask(tokio::time::Instant::now()) {
+            self.scheduler()
+                .check_later(samples, over, |samples, now| samples.check(now));
         }
         Ok(samples.answer(since, most))
     }

@@ -149,9 +149,9 @@ fn nothing_is_kept_after_a_while() {
     let (samples, now) = asked();
     let root = handle(&samples, Way::Sent, None, None).unwrap();
     samples.ask(now + SECOND);
-    assert_eq!(samples.look(now + LINGER), Some(now + SECOND + LINGER));
+    assert_eq!(samples.check(now + LINGER), Some(now + SECOND + LINGER));
     assert_eq!(samples.answer(0, 10).spans.len(), 1);
-    assert_eq!(samples.look(now + SECOND + LINGER), None);
+    assert_eq!(samples.check(now + SECOND + LINGER), None);
     assert_eq!(samples.answer(0, 10).spans.len(), 0);
     assert!(!samples.is_armed());
     assert_eq!(handle(&samples, Way::Called, Some(&root), None), None);
