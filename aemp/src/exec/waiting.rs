@@ -42,7 +42,7 @@ use super::{
     current,
     drainer::{Here, Occupied, TURN, Turn},
     ending,
-    held::pause,
+    held::{go_idle, pause},
     pace::{self, CLOSURE, Manner},
     scheduler, seat,
     spans::{Noting, SpanEnd, Task},
@@ -569,6 +569,9 @@ impl<P: Port> Running<P> {
         if self.left == 0 || P::BLOCKING && !in_place && self.cell.manner() == Manner::Blocking {
             return self.give_back();
         }
+        if self.queue.len() == 0 && !self.refill() {
+            return None;
+        }
         if self.queue.first().is_some_and(is_async::<P>) {
             let next = self.queue.pop().map(Code::of::<P>);
             return next.and_then(Result::ok);
@@ -584,6 +587,18 @@ impl<P: Port> Running<P> {
         let (state, queue, code) = work::proceed(&cell, state, queue, &mut turn)?;
         (self.state, self.queue, self.left) = (Some(state), queue, turn.left);
         Some(code)
+    }
+
+    /// Takes the messages that have come meanwhile. If there are none, the port becomes idle, and this returns false.
+    fn refill(&mut self) -> bool {
+        let taken = self.take().and_then(|(state, queue)| go_idle(&self.cell, state, queue));
+        match taken {
+            Some((state, queue)) => {
+                (self.state, self.queue) = (Some(state), queue);
+                true
+            }
+            None => false,
+        }
     }
 
     /// A place for the task to rest.
