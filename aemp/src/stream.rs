@@ -71,6 +71,7 @@
 //!   the message.
 //! - Bytes are not acknowledged. After a cut, the two ends do not know how many have arrived; ask the other end.
 
+mod inline;
 mod local;
 mod offer;
 mod open;
@@ -95,6 +96,7 @@ use tokio::{
 
 pub use self::open::{OpenStream, StreamError};
 use self::{
+    inline::Inline,
     local::Local,
     offer::{Fetch, Offer},
     sides::{Side, Sides},
@@ -107,6 +109,10 @@ use crate::Node;
 
 /// The time within which the other end of a stream must connect.
 pub const WAIT: Duration = Duration::from_secs(30);
+
+/// The number of bytes that each direction of a stream in a message sends over the connection of the nodes. A stream with
+/// more moves to a connection of its own.
+pub const INLINE: usize = 64 << 10;
 
 /// The number of streams that each other node may have to functions of this one: announced, or open until the function
 /// returns.
@@ -145,6 +151,7 @@ impl Turn {
 
 enum End {
     Wired(Box<Wired>),
+    Inline(Box<Inline>),
     Local(Local),
     /// The connection is being made.
     Waits(Waits),
@@ -199,7 +206,19 @@ impl Node {
     /// The ends are equal. If neither is sent to another node, the bytes stay in this process.
     #[must_use]
     pub fn stream(&self) -> (ByteStream, ByteStream) {
-        let (offer, waits) = Offer::new(self);
+        self.pair_of_ends(true)
+    }
+
+    /// Makes a stream as [`stream`](Self::stream) does, which has a connection of its own from the start if its ends are on
+    /// different nodes. This saves a long stream the [first bytes](INLINE) over the connection of the nodes, and it lets a
+    /// quiet one outlive that connection.
+    #[must_use]
+    pub fn bulk_stream(&self) -> (ByteStream, ByteStream) {
+        self.pair_of_ends(false)
+    }
+
+    fn pair_of_ends(&self, inline: bool) -> (ByteStream, ByteStream) {
+        let (offer, waits) = Offer::new(self, inline);
         (
             ByteStream::new(End::Waits(waits.into())),
             ByteStream::new(End::Offered(offer)),
@@ -252,7 +271,7 @@ impl ByteStream {
     pub fn marks_end(&self) -> Option<bool> {
         match &self.end {
             End::Wired(wired) => Some(wired.marks_end()),
-            End::Local(_) => Some(true),
+            End::Inline(_) | End::Local(_) => Some(true),
             End::Waits(_) | End::Offered(_) | End::Fetch(_) | End::Failed(_) => None,
         }
     }
@@ -262,6 +281,7 @@ impl ByteStream {
     pub fn tls(&self) -> Option<String> {
         match &self.end {
             End::Wired(wired) => wired.tls(),
+            End::Inline(inline) => inline.tls(),
             _ => None,
         }
     }
@@ -269,7 +289,7 @@ impl ByteStream {
     fn poll_connected(&mut self, side: Side, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.end = match &mut self.end {
-                End::Wired(_) | End::Local(_) => return Poll::Ready(Ok(())),
+                End::Wired(_) | End::Inline(_) | End::Local(_) => return Poll::Ready(Ok(())),
                 End::Failed(text) => {
                     let text = text.clone();
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, text)));
@@ -277,6 +297,7 @@ impl ByteStream {
                 End::Waits(Waits { opened, sides }) => {
                     match ready!(Pin::new(opened).poll(&mut sides.wait(side, task))) {
                         Ok(Opened::Wired(wired)) => End::Wired(wired),
+                        Ok(Opened::Inline(inline)) => End::Inline(inline),
                         Ok(Opened::Local(local)) => End::Local(local),
                         Ok(Opened::Failed(text)) => End::Failed(text),
                         Err(_) => End::Failed("the other end was dropped".into()),
@@ -299,6 +320,7 @@ impl AsyncRead for ByteStream {
         ready!(self.reading.poll(task));
         let read = match &mut self.end {
             End::Wired(wired) => ready!(wired.poll_read(task, buffer))?,
+            End::Inline(inline) => ready!(inline.poll_read(task, buffer))?,
             End::Local(local) => ready!(local.poll_read(task, buffer))?,
             _ => 0,
         };
@@ -319,6 +341,7 @@ impl AsyncWrite for ByteStream {
         ready!(self.writing.poll(task));
         let written = match &mut self.end {
             End::Wired(wired) => ready!(wired.poll_write(task, bytes))?,
+            End::Inline(inline) => ready!(inline.poll_write(task, bytes))?,
             End::Local(local) => ready!(local.poll_write(task, bytes))?,
             _ => 0,
         };
@@ -331,6 +354,7 @@ impl AsyncWrite for ByteStream {
     fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.end {
             End::Wired(wired) => wired.poll_flush(task),
+            End::Inline(inline) => inline.poll_flush(task),
             // The pipe holds nothing back, and an end that is not connected has nothing to write.
             _ => Poll::Ready(Ok(())),
         }
@@ -340,6 +364,7 @@ impl AsyncWrite for ByteStream {
         ready!(self.poll_connected(Side::Writer, task))?;
         match &mut self.end {
             End::Wired(wired) => wired.poll_shutdown(task),
+            End::Inline(inline) => inline.poll_shutdown(task),
             End::Local(local) => local.poll_shutdown(task),
             _ => Poll::Ready(Ok(())),
         }
@@ -350,6 +375,8 @@ impl fmt::Debug for ByteStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.end {
             End::Wired(_) => "connected",
+            End::Inline(inline) if inline.has_moved() => "connected",
+            End::Inline(_) => "inline",
             End::Local(_) => "local",
             End::Waits(_) | End::Fetch(_) => "not connected yet",
             End::Offered(_) => "not sent yet",

@@ -99,8 +99,8 @@ mod pipe;
 mod receive;
 mod send;
 mod sink;
-mod wait;
-mod window;
+pub(crate) mod wait;
+pub(crate) mod window;
 
 use std::{
     fmt,
