@@ -57,6 +57,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use aemp_codec::Value;
 use tokio::io::ReadBuf;
 
 pub(super) use self::end::fetch;
@@ -70,6 +71,9 @@ use aemp_proto::stream::FrameError;
 
 /// The beginning of the ID of a stream that can be sent for inline.
 pub(super) const PREFIX: &str = "inline:";
+
+/// The first element of the reason of a monitor on a port that has died before.
+const NO_SUCH_PORT: &str = "no_such_port";
 
 /// The most bytes of a packet.
 const PIECE: usize = 16 << 10;
@@ -328,7 +332,7 @@ impl Inline {
 
 /// The error of an end that waits for bytes.
 fn cut_off(reason: &Reason) -> io::Error {
-    let text = match reason.is_normal() {
+    let text = match is_dropped(reason) {
         true => FrameError::CutOff.to_string(),
         false => format!("the stream was cut off: {}", text_of(reason)),
     };
@@ -337,9 +341,15 @@ fn cut_off(reason: &Reason) -> io::Error {
 
 /// The error of an end that writes.
 fn gone(reason: &Reason) -> io::Error {
-    let text = match reason.is_normal() {
+    let text = match is_dropped(reason) {
         true => "the other end was dropped".into(),
         false => text_of(reason),
     };
     io::Error::new(ErrorKind::BrokenPipe, text)
+}
+
+/// True if the other end was dropped, perhaps before its port was monitored.
+fn is_dropped(reason: &Reason) -> bool {
+    let kind = reason.first().and_then(Value::text);
+    kind.is_none_or(|kind| kind == NO_SUCH_PORT)
 }
