@@ -1,7 +1,8 @@
 //! Streams of bytes between two nodes, and within one: files, backups, anything that is too large for messages.
 //!
-//! A stream between two nodes is a connection of its own, through the same listeners and with the same proof and
-//! encryption as any other. So bulk never delays messages. There are two ways to get one:
+//! A stream between two nodes has a connection of its own, through the same listeners and with the same proof and
+//! encryption as any other. So bulk never delays messages. Only the first bytes of a stream in a message take the connection
+//! of the nodes, so a small one needs no other. There are two ways to get a stream:
 //!
 //! - [`Node::open_stream`] calls a function of another node ([`NodeBuilder::stream_function`](crate::NodeBuilder::stream_function)),
 //!   which gets the other end. This is AnyEvent::MP's data connection, and works with Perl nodes.
@@ -48,14 +49,21 @@
 //!   a process that dies, or a connection that breaks is an error of [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) at
 //!   the other end. So a truncated file never looks whole. Perl nodes do not mark ends: with them, the end of the
 //!   connection counts as the end ([`ByteStream::marks_end`]).
-//! - Writing waits until the other end reads. At most a socket's buffers and 256 KiB of this process hold bytes.
+//! - Writing waits until the other end reads. At most a socket's buffers and 256 KiB of this process hold bytes, besides
+//!   the 64 KiB ([`INLINE`]) of each direction that a stream in a message sends over the connection of the nodes.
 //! - [`ByteStream::progress`] counts the bytes of both directions, and can be asked by another task.
 //! - The other end of a stream in a message connects when it is first used, within [`WAIT`].
+//! - **Small streams in messages** ([`Node::stream`]) go inline: if the two nodes are connected when the other end is first
+//!   used, directly or through a relay, the bytes travel over this connection. A direction with more than [`INLINE`] bytes
+//!   moves to a connection of the stream's own, where it goes on behind the same byte. Order, end, errors and progress are
+//!   the same, and the program notices nothing. Calls wait for no more than a short queue of such bytes, however many streams
+//!   there are. A stream of [`Node::bulk_stream`] takes a connection of its own at once.
 //! - Two tasks may use the two directions, each with a half of [`tokio::io::split`], also before the ends are connected.
 //! - If a question cannot be sent completely, because the other end has answered and gone, its answer is read all the
 //!   same. The next write returns the error.
-//! - A stream that is connected directly outlives its node, and the connection over which the nodes talk. The end of the
-//!   node is an error of streams that are not connected yet.
+//! - A stream that has a direct connection of its own outlives its node, and the connection over which the nodes talk. The
+//!   end of the node, and the loss of this connection, are errors of streams that are inline, in one direction or in both.
+//!   The end of the node is an error of streams that are not connected yet, too.
 //!
 //! # Limits
 //!
@@ -67,8 +75,11 @@
 //! - An end that is dropped while the other end still writes may break the connection before its own last bytes have
 //!   arrived. That is an error at the other end. A program that does not want it reads to the end before it drops its end.
 //! - The arguments of [`Node::open_stream`] have at most 64 KiB, and 8 addresses of a node are tried.
-//! - Each stream between nodes has a connection of its own, however small it is. A few kilobytes are better an argument of
-//!   the message.
+//! - Each direction of a stream in a message has at most [`INLINE`] bytes on the connection of the nodes. A peer that sends
+//!   more, or breaks another rule, loses the stream.
+//! - A small stream costs a round trip, and each of the nodes a port while it is inline. A few kilobytes that are there at
+//!   once are better an argument of the message ([`Octets`](crate::Octets)).
+//! - A stream to a function has a connection of its own, however small it is, as in AnyEvent::MP.
 //! - Bytes are not acknowledged. After a cut, the two ends do not know how many have arrived; ask the other end.
 
 mod inline;

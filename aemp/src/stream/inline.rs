@@ -29,9 +29,10 @@
 //! # The move
 //!
 //! The end that was offered expects the connection under the stream's ID, and tells the other one (`connect`), which
-//! dials as for any stream. If the other one is the one with more bytes, it asks first (`connect` as well). Each
-//! direction moves when its writer has the connection and writes; one that has ended never does. The ports die when both
-//! directions have ended or moved: from then on the stream outlives the connection of the nodes.
+//! dials as for any stream. If the other one is the one with more bytes, it asks first (`connect` as well). A writer asks
+//! as soon as it has more bytes at hand than credit. A direction moves when its credit is spent and the connection is there;
+//! one that has ended never does. The ports die when both directions have ended or moved: from then on the stream outlives
+//! the connection of the nodes.
 //!
 //! # Alternatives
 //!
@@ -47,8 +48,10 @@
 //! - Memory: unread bytes are one buffer of at most [`INLINE`], however small the packets were.
 
 mod end;
+mod error;
 mod flow;
 mod message;
+mod write;
 
 use std::{
     io::{self, ErrorKind},
@@ -57,26 +60,19 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use aemp_codec::Value;
 use tokio::io::ReadBuf;
 
 pub(super) use self::end::fetch;
 use self::{
-    end::{Own, failure, text_of},
+    end::{Own, Shared},
+    error::{cut_off, failure},
     flow::Next,
 };
 use super::{INLINE, Opened, Waits, Wired, sides::Side};
-use crate::{Monitor, Reason, port::destination::Destination, streamed::window::Credit};
-use aemp_proto::stream::FrameError;
+use crate::{Monitor, port::destination::Destination, streamed::window::Credit};
 
 /// The beginning of the ID of a stream that can be sent for inline.
 pub(super) const PREFIX: &str = "inline:";
-
-/// The first element of the reason of a monitor on a port that has died before.
-const NO_SUCH_PORT: &str = "no_such_port";
-
-/// The most bytes of a packet.
-const PIECE: usize = 16 << 10;
 
 fn is_inline(id: &str) -> bool {
     id.starts_with(PREFIX)
@@ -86,10 +82,9 @@ type Room = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// An end whose bytes travel inline, or have begun to.
 pub(crate) struct Inline {
-    own: Own,
-    /// The port of the other end.
-    to: Destination,
-    _monitor: Monitor,
+    /// None when both directions have ended, or have their connection. A stream with a connection holds no node.
+    live: Option<Live>,
+    shared: Arc<Shared>,
     reading: Way,
     writing: Way,
     /// Bytes that have been taken from the flow, and the number of those that were read.
@@ -100,6 +95,13 @@ pub(crate) struct Inline {
     /// The wait for room in the queue for the node.
     room: Option<Room>,
     connection: Connection,
+}
+
+/// The two ports.
+struct Live {
+    own: Own,
+    to: Destination,
+    _monitor: Monitor,
 }
 
 /// The way of one direction.
@@ -121,9 +123,12 @@ impl Inline {
         let mut credit = Credit::default();
         credit.add(most.min(INLINE as u64));
         Self {
-            own,
-            to,
-            _monitor: monitor,
+            shared: Arc::clone(&own.shared),
+            live: Some(Live {
+                own,
+                to,
+                _monitor: monitor,
+            }),
             reading: Way::Inline,
             writing: Way::Inline,
             taken: (Vec::new(), 0),
@@ -135,14 +140,16 @@ impl Inline {
     }
 
     fn tell_open(&self) {
-        message::open(&self.to, &self.own.port.id(), INLINE);
+        if let Some(Live { own, to, .. }) = &self.live {
+            message::open(to, &own.port.id(), INLINE);
+        }
     }
 
     /// The version and the cipher suite of TLS, of the connection that the bytes take.
     pub(super) fn tls(&self) -> Option<String> {
         match &self.connection {
             Connection::Here(wired) => wired.tls(),
-            _ => self.to.peer()?.connection()?.tls.clone(),
+            _ => self.live.as_ref()?.to.peer()?.connection()?.tls.clone(),
         }
     }
 
@@ -171,7 +178,7 @@ impl Inline {
             if let Some(read) = self.read_taken(buffer) {
                 return Poll::Ready(Ok(read));
             }
-            match ready!(self.own.shared.flow.poll_next(task)) {
+            match ready!(self.shared.flow.poll_next(task)) {
                 Next::Bytes(bytes) => self.taken = (bytes, 0),
                 Next::End => self.over(Side::Reader, Way::Ended),
                 Next::Moved => self.over(Side::Reader, Way::Moved),
@@ -192,71 +199,6 @@ impl Inline {
         Some(size)
     }
 
-    pub(super) fn poll_write(
-        &mut self,
-        task: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.writing {
-            Way::Ended => return Poll::Ready(Err(ErrorKind::BrokenPipe.into())),
-            Way::Moved => {}
-            Way::Inline if bytes.is_empty() => return Poll::Ready(Ok(0)),
-            Way::Inline => {
-                if let Poll::Ready(reason) = self.own.shared.flow.poll_lost(task) {
-                    return Poll::Ready(Err(gone(&reason)));
-                }
-                if self.credit.left() < bytes.len() as u64 {
-                    self.own.shared.ask_to_move(&self.to);
-                }
-                if let Poll::Ready(sent) = self.poll_send(task, bytes) {
-                    return Poll::Ready(Ok(sent));
-                }
-                if self.room.is_some() {
-                    return Poll::Pending;
-                }
-                ready!(self.poll_connection(Side::Writer, task))?;
-                message::moved(&self.to, self.sent);
-                self.over(Side::Writer, Way::Moved);
-            }
-        }
-        let wired = ready!(self.poll_connection(Side::Writer, task))?;
-        wired.poll_write(task, bytes)
-    }
-
-    /// Sends bytes inline, as far as the credit goes. Pending if there is none, or if `room` is awaited.
-    fn poll_send(&mut self, task: &mut Context<'_>, bytes: &[u8]) -> Poll<usize> {
-        let most = usize::try_from(self.credit.left()).unwrap_or(PIECE);
-        let piece = &bytes[..bytes.len().min(PIECE).min(most)];
-        if piece.is_empty() {
-            return Poll::Pending;
-        }
-        ready!(self.poll_room(task));
-        if message::data(&self.to, piece).is_err() {
-            // The limits of packets are smaller than the piece.
-            self.credit = Credit::default();
-            self.own.shared.ask_to_move(&self.to);
-            return Poll::Pending;
-        }
-        let length = piece.len() as u64;
-        let _ = self.credit.spend(length);
-        self.sent += length;
-        Poll::Ready(piece.len())
-    }
-
-    fn poll_room(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        if let Some(peer) = self.to.peer()
-            && (self.room.is_some() || peer.is_crowded())
-        {
-            let peer = Arc::clone(peer);
-            let room = self
-                .room
-                .get_or_insert_with(|| Box::pin(async move { peer.room().await }));
-            ready!(room.as_mut().poll(task));
-            self.room = None;
-        }
-        Poll::Ready(())
-    }
-
     /// The connection, when it is there.
     fn poll_connection(
         &mut self,
@@ -264,7 +206,7 @@ impl Inline {
         task: &mut Context<'_>,
     ) -> Poll<io::Result<&mut Wired>> {
         if let Connection::Not = self.connection {
-            let flow = &self.own.shared.flow;
+            let flow = &self.shared.flow;
             match ready!(flow.poll_moving(side, task)) {
                 Ok(opened) => self.connection = Connection::Waits(opened.into()),
                 Err(reason) => return Poll::Ready(Err(cut_off(&reason))),
@@ -274,6 +216,7 @@ impl Inline {
             let text = match ready!(Pin::new(opened).poll(&mut sides.wait(side, task))) {
                 Ok(Opened::Wired(wired)) => {
                     self.connection = Connection::Here(wired);
+                    self.settle();
                     return self.poll_connection(side, task);
                 }
                 Ok(Opened::Failed(text)) => text,
@@ -290,8 +233,9 @@ impl Inline {
     /// The connection could not be made. Both directions fail, here and there.
     fn fail(&mut self, text: String) -> io::Error {
         self.connection = Connection::Not;
-        self.own.shared.flow.lose(&failure(&text));
-        self.own.port.kill(());
+        self.shared.flow.lose(&failure(&text));
+        // The other end's monitor fires.
+        self.live = None;
         io::Error::new(ErrorKind::NotConnected, text)
     }
 
@@ -302,54 +246,31 @@ impl Inline {
         }
     }
 
-    /// Ends the side that is written.
-    pub(super) fn poll_shutdown(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.writing {
-            Way::Ended => Poll::Ready(Ok(())),
-            Way::Moved => ready!(self.poll_connection(Side::Writer, task))?.poll_shutdown(task),
-            Way::Inline => {
-                if let Some(reason) = self.own.shared.flow.lost() {
-                    return Poll::Ready(Err(gone(&reason)));
-                }
-                message::end(&self.to);
-                self.over(Side::Writer, Way::Ended);
-                Poll::Ready(Ok(()))
-            }
-        }
-    }
-
-    /// One direction has no further bytes inline. The port ends with the last one.
+    /// One direction has no further bytes inline.
     fn over(&mut self, side: Side, way: Way) {
         match side {
             Side::Reader => self.reading = way,
             Side::Writer => self.writing = way,
         }
-        if self.reading != Way::Inline && self.writing != Way::Inline {
-            self.own.port.kill(());
+        self.settle();
+    }
+
+    /// Ends the port when neither direction needs it any more.
+    fn settle(&mut self) {
+        let ways = [self.reading, self.writing];
+        if ways.contains(&Way::Inline) {
+            return;
+        }
+        if let Some(live) = &self.live {
+            live.own.port.kill(());
+        }
+        // Until the connection is here, the end of the other node's attempt would be the end of the stream.
+        let is_over = ways == [Way::Ended; 2];
+        if is_over {
+            self.connection = Connection::Not;
+        }
+        if is_over || self.has_moved() {
+            self.live = None;
         }
     }
-}
-
-/// The error of an end that waits for bytes.
-fn cut_off(reason: &Reason) -> io::Error {
-    let text = match is_dropped(reason) {
-        true => FrameError::CutOff.to_string(),
-        false => format!("the stream was cut off: {}", text_of(reason)),
-    };
-    io::Error::new(ErrorKind::UnexpectedEof, text)
-}
-
-/// The error of an end that writes.
-fn gone(reason: &Reason) -> io::Error {
-    let text = match is_dropped(reason) {
-        true => "the other end was dropped".into(),
-        false => text_of(reason),
-    };
-    io::Error::new(ErrorKind::BrokenPipe, text)
-}
-
-/// True if the other end was dropped, perhaps before its port was monitored.
-fn is_dropped(reason: &Reason) -> bool {
-    let kind = reason.first().and_then(Value::text);
-    kind.is_none_or(|kind| kind == NO_SUCH_PORT)
 }

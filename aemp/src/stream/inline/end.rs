@@ -1,10 +1,7 @@
 //! The port of an end of an inline stream, and the ways to get one: by asking the node that offers the stream, and by
 //! being asked.
 
-use std::{
-    fmt::Display,
-    sync::{Arc, Weak},
-};
+use std::sync::{Arc, Weak};
 
 use aemp_codec::{NodeId, PortId, Value};
 use tokio::{sync::oneshot, time::timeout};
@@ -12,6 +9,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     super::{INLINE, Opened, StreamError, WAIT, open},
     Inline,
+    error::{failure, text_of},
     flow::Flow,
     is_inline,
     message::{self, ToEnd},
@@ -20,7 +18,7 @@ use crate::{
     Cx, Handle, Monitor, Node, Origin, Port, Reason, guard,
     node::{
         peer::Peer,
-        streams::{DATA_CONN, INLINE_OPEN, Key, Then},
+        streams::{INLINE_OPEN, Key, Then},
     },
     port::{any::AnyPort, bound, destination::Destination, monitor::Action},
 };
@@ -78,11 +76,6 @@ impl Shared {
             message::connect(to);
         }
     }
-}
-
-/// The reason for a stream that fails, as that of a stream to a function.
-pub(super) fn failure(text: impl Display) -> Reason {
-    Reason::new(vec![DATA_CONN.into(), text.to_string().into()])
 }
 
 /// The port of an end, which dies with this guard.
@@ -236,16 +229,6 @@ pub(in crate::stream) async fn fetch(
             Err(StreamError::TimedOut { node, within }.to_string())
         }
     })
-}
-
-/// The text of the reason for which a stream has failed.
-pub(super) fn text_of(reason: &Reason) -> String {
-    match &**reason {
-        [first, text] if first.text().as_deref() == Some(DATA_CONN) => {
-            text.text().unwrap_or_default().into_owned()
-        }
-        _ => reason.to_string(),
-    }
 }
 
 impl Node {
