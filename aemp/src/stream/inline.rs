@@ -84,6 +84,8 @@ type Room = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 pub(crate) struct Inline {
     /// None when both directions have ended, or have their connection. A stream with a connection holds no node.
     live: Option<Live>,
+    /// TLS of the connection of the nodes, as it was in the end.
+    tls: Option<String>,
     shared: Arc<Shared>,
     reading: Way,
     writing: Way,
@@ -102,6 +104,12 @@ struct Live {
     own: Own,
     to: Destination,
     _monitor: Monitor,
+}
+
+impl Live {
+    fn tls(&self) -> Option<String> {
+        self.to.peer()?.connection()?.tls.clone()
+    }
 }
 
 /// The way of one direction.
@@ -123,6 +131,7 @@ impl Inline {
         let mut credit = Credit::default();
         credit.add(most.min(INLINE as u64));
         Self {
+            tls: None,
             shared: Arc::clone(&own.shared),
             live: Some(Live {
                 own,
@@ -149,7 +158,10 @@ impl Inline {
     pub(super) fn tls(&self) -> Option<String> {
         match &self.connection {
             Connection::Here(wired) => wired.tls(),
-            _ => self.live.as_ref()?.to.peer()?.connection()?.tls.clone(),
+            _ => match &self.live {
+                Some(live) => live.tls(),
+                None => self.tls.clone(),
+            },
         }
     }
 
@@ -270,6 +282,7 @@ impl Inline {
             self.connection = Connection::Not;
         }
         if is_over || self.has_moved() {
+            self.tls = self.tls();
             self.live = None;
         }
     }
