@@ -154,7 +154,7 @@ impl Port for EndPort {
     fn handle(&mut self, cx: &mut Cx<'_>, message: ToEnd) -> Result<(), Reason> {
         // Another node could invent bytes, and the end of a whole stream.
         if !cx.is_from_node_of(&self.other) {
-            self.complain(cx);
+            complain(cx);
             return Ok(());
         }
         let flow = &self.shared.flow;
@@ -177,18 +177,17 @@ impl Port for EndPort {
     }
 }
 
-impl EndPort {
-    #[cold]
-    fn complain(&self, cx: &Cx<'_>) {
-        let from = match cx.origin() {
-            Some(Origin::Node(node)) => node.to_string(),
-            Some(Origin::Local) | None => "this node".into(),
-        };
-        let text = format_args!(
-            "a message for a stream was ignored: it came from {from}, which has no part in it"
-        );
-        cx.node().complain(cx.id(), text);
-    }
+/// Logs that another node than that of the other end has sent something.
+#[cold]
+fn complain(cx: &Cx<'_>) {
+    let from = match cx.origin() {
+        Some(Origin::Node(node)) => node.to_string(),
+        Some(Origin::Local) | None => "this node".into(),
+    };
+    let text = format_args!(
+        "a message for a stream was ignored: it came from {from}, which has no part in it"
+    );
+    cx.node().complain(cx.id(), text);
 }
 
 /// Asks a node for a stream that it offers. `None` if it takes a connection.

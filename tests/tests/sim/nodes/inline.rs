@@ -114,6 +114,10 @@ impl World {
         read.unwrap_err()
     }
 
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.sim.block_on(async { drop(tokio::spawn(task)) });
+    }
+
     fn write(&mut self, mine: &mut ByteStream) -> io::ErrorKind {
         let written = self.sim.block_on(mine.write_all(b"more"));
         written.unwrap_err().kind()
@@ -161,7 +165,7 @@ fn only_a_long_stream_opens_a_connection() {
         world.store.put(theirs);
         let told = Told::new();
         let giving = give_and_read(mine, size, told.clone());
-        world.sim.block_on(async { tokio::spawn(giving) });
+        world.spawn(giving);
         let mut most = 0;
         while told.all().is_empty() {
             world.sim.run_for(MS);
@@ -275,12 +279,10 @@ fn calls_do_not_wait_behind_small_streams() {
         let (mut mine, theirs) = world.a.stream();
         world.store.hold(theirs, 60);
         let written = written.clone();
-        world.sim.block_on(async {
-            tokio::spawn(async move {
-                mine.write_all(&bytes(INLINE)).await.unwrap();
-                written.tell(());
-                tokio::time::sleep(60 * SECOND).await;
-            })
+        world.spawn(async move {
+            mine.write_all(&bytes(INLINE)).await.unwrap();
+            written.tell(());
+            tokio::time::sleep(60 * SECOND).await;
         });
     }
     world.sim.run_for(SECOND);
@@ -320,7 +322,7 @@ fn a_node_that_is_not_connected_takes_a_connection_for_the_stream() {
     between.put(theirs);
     let told = Told::new();
     let giving = give_and_read(mine, 5000, told.clone());
-    world.sim.block_on(async { tokio::spawn(giving) });
+    world.spawn(giving);
     assert!(world.sim.run_until(60 * SECOND, || !told.all().is_empty()));
     let (read, there) = puts.all().pop().unwrap();
     assert!(
