@@ -68,6 +68,8 @@
 //! | claims of a name that a claimant or a follower keeps | entries in the family of the name | `max_db_keys`, `max_db_bytes` |
 //! | a port's queue | senders | from other nodes `max_port_queue`; locally none: `port/bound.rs` is for senders that wait |
 //! | messages that wait for a place of a concurrent handler | senders | `max_port_queue`, also locally |
+//! | unread bytes of an inline stream | the other end of a stream in a message that this node has offered or uses | 64 KiB, in one buffer; then the stream ends (`stream/inline/flow.rs`) |
+//! | offers of a connection for an inline stream | its other end | one for each stream, which ends with it, or after 30 seconds |
 //! | `Arrived.packets` of a consumer | the sender of a stream of items | the consumer's window, in items of at most a packet; then the stream ends (`streamed/receive.rs`) |
 //! | the credit of a sender | the consumer of a stream of items | one number, which does not wrap; items wait in the sink's window whatever it is, and for room in the queue for the node |
 //! | the mailbox of a process | senders | `max_port_queue`, also locally |

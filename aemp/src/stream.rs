@@ -1,7 +1,8 @@
 //! Streams of bytes between two nodes, and within one: files, backups, anything that is too large for messages.
 //!
-//! A stream between two nodes is a connection of its own, through the same listeners and with the same proof and
-//! encryption as any other. So bulk never delays messages. There are two ways to get one:
+//! A stream between two nodes has a connection of its own, through the same listeners and with the same proof and
+//! encryption as any other. So bulk never delays messages. Only the first bytes of a stream in a message take the connection
+//! of the nodes, so a small one needs no other. There are two ways to get a stream:
 //!
 //! - [`Node::open_stream`] calls a function of another node ([`NodeBuilder::stream_function`](crate::NodeBuilder::stream_function)),
 //!   which gets the other end. This is AnyEvent::MP's data connection, and works with Perl nodes.
@@ -48,14 +49,21 @@
 //!   a process that dies, or a connection that breaks is an error of [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) at
 //!   the other end. So a truncated file never looks whole. Perl nodes do not mark ends: with them, the end of the
 //!   connection counts as the end ([`ByteStream::marks_end`]).
-//! - Writing waits until the other end reads. At most a socket's buffers and 256 KiB of this process hold bytes.
+//! - Writing waits until the other end reads. At most a socket's buffers and 256 KiB of this process hold bytes, besides
+//!   the 64 KiB ([`INLINE`]) of each direction that a stream in a message sends over the connection of the nodes.
 //! - [`ByteStream::progress`] counts the bytes of both directions, and can be asked by another task.
 //! - The other end of a stream in a message connects when it is first used, within [`WAIT`].
+//! - **Small streams in messages** ([`Node::stream`]) go inline: if the two nodes are connected when the other end is first
+//!   used, directly or through a relay, the bytes travel over this connection. A direction with more than [`INLINE`] bytes
+//!   moves to a connection of the stream's own, where it goes on behind the same byte. Order, end, errors and progress are
+//!   the same, and the program notices nothing. Calls wait for no more than a short queue of such bytes, however many streams
+//!   there are. A stream of [`Node::bulk_stream`] takes a connection of its own at once.
 //! - Two tasks may use the two directions, each with a half of [`tokio::io::split`], also before the ends are connected.
 //! - If a question cannot be sent completely, because the other end has answered and gone, its answer is read all the
 //!   same. The next write returns the error.
-//! - A stream that is connected directly outlives its node, and the connection over which the nodes talk. The end of the
-//!   node is an error of streams that are not connected yet.
+//! - A stream that has a direct connection of its own outlives its node, and the connection over which the nodes talk. The
+//!   end of the node, and the loss of this connection, are errors of streams that are inline, in one direction or in both.
+//!   The end of the node is an error of streams that are not connected yet, too.
 //!
 //! # Limits
 //!
@@ -67,10 +75,14 @@
 //! - An end that is dropped while the other end still writes may break the connection before its own last bytes have
 //!   arrived. That is an error at the other end. A program that does not want it reads to the end before it drops its end.
 //! - The arguments of [`Node::open_stream`] have at most 64 KiB, and 8 addresses of a node are tried.
-//! - Each stream between nodes has a connection of its own, however small it is. A few kilobytes are better an argument of
-//!   the message.
+//! - Each direction of a stream in a message has at most [`INLINE`] bytes on the connection of the nodes. A peer that sends
+//!   more, or breaks another rule, loses the stream.
+//! - A small stream costs a round trip, and each of the nodes a port while it is inline. A few kilobytes that are there at
+//!   once are better an argument of the message ([`Octets`](crate::Octets)).
+//! - A stream to a function has a connection of its own, however small it is, as in AnyEvent::MP.
 //! - Bytes are not acknowledged. After a cut, the two ends do not know how many have arrived; ask the other end.
 
+mod inline;
 mod local;
 mod offer;
 mod open;
@@ -95,6 +107,7 @@ use tokio::{
 
 pub use self::open::{OpenStream, StreamError};
 use self::{
+    inline::Inline,
     local::Local,
     offer::{Fetch, Offer},
     sides::{Side, Sides},
@@ -107,6 +120,10 @@ use crate::Node;
 
 /// The time within which the other end of a stream must connect.
 pub const WAIT: Duration = Duration::from_secs(30);
+
+/// The number of bytes that each direction of a stream in a message sends over the connection of the nodes. A stream with
+/// more moves to a connection of its own.
+pub const INLINE: usize = 64 << 10;
 
 /// The number of streams that each other node may have to functions of this one: announced, or open until the function
 /// returns.
@@ -145,6 +162,7 @@ impl Turn {
 
 enum End {
     Wired(Box<Wired>),
+    Inline(Box<Inline>),
     Local(Local),
     /// The connection is being made.
     Waits(Waits),
@@ -199,7 +217,19 @@ impl Node {
     /// The ends are equal. If neither is sent to another node, the bytes stay in this process.
     #[must_use]
     pub fn stream(&self) -> (ByteStream, ByteStream) {
-        let (offer, waits) = Offer::new(self);
+        self.pair_of_ends(true)
+    }
+
+    /// Makes a stream as [`stream`](Self::stream) does, which has a connection of its own from the start if its ends are on
+    /// different nodes. This saves a long stream the [first bytes](INLINE) over the connection of the nodes, and it lets a
+    /// quiet one outlive that connection.
+    #[must_use]
+    pub fn bulk_stream(&self) -> (ByteStream, ByteStream) {
+        self.pair_of_ends(false)
+    }
+
+    fn pair_of_ends(&self, inline: bool) -> (ByteStream, ByteStream) {
+        let (offer, waits) = Offer::new(self, inline);
         (
             ByteStream::new(End::Waits(waits.into())),
             ByteStream::new(End::Offered(offer)),
@@ -252,7 +282,7 @@ impl ByteStream {
     pub fn marks_end(&self) -> Option<bool> {
         match &self.end {
             End::Wired(wired) => Some(wired.marks_end()),
-            End::Local(_) => Some(true),
+            End::Inline(_) | End::Local(_) => Some(true),
             End::Waits(_) | End::Offered(_) | End::Fetch(_) | End::Failed(_) => None,
         }
     }
@@ -262,6 +292,7 @@ impl ByteStream {
     pub fn tls(&self) -> Option<String> {
         match &self.end {
             End::Wired(wired) => wired.tls(),
+            End::Inline(inline) => inline.tls(),
             _ => None,
         }
     }
@@ -269,7 +300,7 @@ impl ByteStream {
     fn poll_connected(&mut self, side: Side, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.end = match &mut self.end {
-                End::Wired(_) | End::Local(_) => return Poll::Ready(Ok(())),
+                End::Wired(_) | End::Inline(_) | End::Local(_) => return Poll::Ready(Ok(())),
                 End::Failed(text) => {
                     let text = text.clone();
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, text)));
@@ -277,6 +308,7 @@ impl ByteStream {
                 End::Waits(Waits { opened, sides }) => {
                     match ready!(Pin::new(opened).poll(&mut sides.wait(side, task))) {
                         Ok(Opened::Wired(wired)) => End::Wired(wired),
+                        Ok(Opened::Inline(inline)) => End::Inline(inline),
                         Ok(Opened::Local(local)) => End::Local(local),
                         Ok(Opened::Failed(text)) => End::Failed(text),
                         Err(_) => End::Failed("the other end was dropped".into()),
@@ -299,6 +331,7 @@ impl AsyncRead for ByteStream {
         ready!(self.reading.poll(task));
         let read = match &mut self.end {
             End::Wired(wired) => ready!(wired.poll_read(task, buffer))?,
+            End::Inline(inline) => ready!(inline.poll_read(task, buffer))?,
             End::Local(local) => ready!(local.poll_read(task, buffer))?,
             _ => 0,
         };
@@ -319,6 +352,7 @@ impl AsyncWrite for ByteStream {
         ready!(self.writing.poll(task));
         let written = match &mut self.end {
             End::Wired(wired) => ready!(wired.poll_write(task, bytes))?,
+            End::Inline(inline) => ready!(inline.poll_write(task, bytes))?,
             End::Local(local) => ready!(local.poll_write(task, bytes))?,
             _ => 0,
         };
@@ -331,6 +365,7 @@ impl AsyncWrite for ByteStream {
     fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.end {
             End::Wired(wired) => wired.poll_flush(task),
+            End::Inline(inline) => inline.poll_flush(task),
             // The pipe holds nothing back, and an end that is not connected has nothing to write.
             _ => Poll::Ready(Ok(())),
         }
@@ -340,6 +375,7 @@ impl AsyncWrite for ByteStream {
         ready!(self.poll_connected(Side::Writer, task))?;
         match &mut self.end {
             End::Wired(wired) => wired.poll_shutdown(task),
+            End::Inline(inline) => inline.poll_shutdown(task),
             End::Local(local) => local.poll_shutdown(task),
             _ => Poll::Ready(Ok(())),
         }
@@ -350,6 +386,8 @@ impl fmt::Debug for ByteStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.end {
             End::Wired(_) => "connected",
+            End::Inline(inline) if inline.has_moved() => "connected",
+            End::Inline(_) => "inline",
             End::Local(_) => "local",
             End::Waits(_) | End::Fetch(_) => "not connected yet",
             End::Offered(_) => "not sent yet",

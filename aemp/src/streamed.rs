@@ -2,8 +2,8 @@
 //! takes them.
 //!
 //! An item is a value of any type that can be an argument of a message. For bytes, such as those of a file, there is the
-//! module [`stream`](crate::stream): a [`ByteStream`](crate::stream::ByteStream) has a connection of its own, and a
-//! `Streamed` travels with the messages.
+//! module [`stream`](crate::stream): a [`ByteStream`](crate::stream::ByteStream) has a connection of its own if it is not
+//! small, and a `Streamed` travels with the messages.
 //!
 //! ```
 //! use aemp::{Cx, Node, port, streamed::Streamed};
@@ -73,13 +73,13 @@
 // one carries anything, so no item is lost without a word, and none is sent twice. The monitor at the consumer goes
 // through the queue of its port, so it comes behind the items and the end that came before.
 //
-// Credit (`window`) is in items, and one account serves both the queue and the ports. It does not share code with
-// others:
+// Credit (`window`) is in items, and one account serves both the queue and the ports. The others:
 //
 // - The credit for bounded ports (`port/credit.rs`, `node/peer/credit.rs`) divides one queue among all nodes that ask. Its
 //   grants are absolute numbers that replace each other, expire, and can be promised to several nodes. A window belongs
 // to one sender, and its grants add up and never expire. They could share one subtraction.
-// - Byte streams have TCP's window, and relayed ones that of their session (`aemp_proto::relay`), in octets.
+// - Byte streams have TCP's window, and relayed ones that of their session (`aemp_proto::relay`), in octets. Small ones,
+//   which travel with the messages, have the credit of this module, in bytes.
 //
 // Dangers:
 //
@@ -99,8 +99,8 @@ mod pipe;
 mod receive;
 mod send;
 mod sink;
-mod wait;
-mod window;
+pub(crate) mod wait;
+pub(crate) mod window;
 
 use std::{
     fmt,

@@ -1,5 +1,5 @@
 //! Streams of bytes between two nodes over loopback, beside raw TCP and messages, in one run; the calls beside a
-//! stream; the time to open one; and the memory of a long one.
+//! stream; the time to open one; the time of a small one in a message; and the memory of a long one.
 //!
 //! `cargo bench -p aemp-benches --bench stream`; `--smoke` shows only that everything runs.
 
@@ -20,6 +20,8 @@ use tokio::{
 
 /// The size of reads and writes, in bytes.
 const PIECE: usize = 64 << 10;
+/// The size of a small stream, in bytes.
+const SMALL: usize = 4 << 10;
 /// The number of repetitions of a rate.
 const REPETITIONS: usize = 5;
 
@@ -37,6 +39,11 @@ impl Sink {
     #[rcv]
     fn octets(&self) -> u64 {
         self.octets
+    }
+
+    #[rcv]
+    async fn drain(&self, bytes: ByteStream) -> u64 {
+        drain(bytes).await
     }
 }
 
@@ -133,6 +140,32 @@ impl Workloads {
             }
             filling.inspect(tokio::task::JoinHandle::abort);
             quartiles(times)
+        })
+    }
+
+    /// The time of a small stream in a message, until it is answered. Inline, or over a connection of its own.
+    fn small(&self, inline: bool, times: usize) -> Quartiles {
+        let there = async { self.0.there.1.port(Sink { octets: 0 }) };
+        let sink = self.0.there.0.block_on(there);
+        self.0.here.0.block_on(async {
+            let sink: SinkRef = self.0.here.1.handle(&sink.id());
+            let mut taken = Vec::new();
+            for _ in 0..times {
+                let begun = Instant::now();
+                let (mut mine, theirs) = match inline {
+                    true => self.0.here.1.stream(),
+                    false => self.0.here.1.bulk_stream(),
+                };
+                let write = async {
+                    mine.write_all(&[7; SMALL]).await?;
+                    mine.shutdown().await
+                };
+                let (drained, written) = tokio::join!(sink.drain(theirs), write);
+                written.expect("the other end reads");
+                assert_eq!(drained.expect("it answers"), SMALL as u64);
+                taken.push(begun.elapsed());
+            }
+            quartiles(taken)
         })
     }
 
@@ -236,5 +269,12 @@ fn main() {
     println!("a call: {alone} alone, {beside} beside a stream, {ratio:.2}x (medians of {calls})");
     let [clear, tls] = [0, 1].map(|pair| pairs[pair].open(opens));
     println!("opening: {clear} in clear text, {tls} in TLS (medians of {opens})");
+    for (pair, title) in pairs.iter().zip(["clear text", "TLS"]) {
+        let (inline, own) = (pair.small(true, opens), pair.small(false, opens));
+        let ratio = own.0[1].as_secs_f64() / inline.0[1].as_secs_f64();
+        println!(
+            "4 KiB in a message, {title}: {inline} inline, {own} over a connection, {ratio:.1}x (medians of {opens})"
+        );
+    }
     pairs.into_iter().for_each(|pair| pair.0.stop());
 }

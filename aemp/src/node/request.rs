@@ -302,6 +302,7 @@ impl Node {
             // The function of the stream counts for the permission.
             (Some(from), streams::EXPECT) => return self.expect_for(from, args),
             (Some(from), streams::CONNECT) => return self.connect_for(from, &args),
+            (Some(from), streams::INLINE_OPEN) => return self.open_inline_for(from, &args),
             _ => {}
         }
         if self.refuses(from, "call", function) {

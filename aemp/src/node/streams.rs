@@ -37,6 +37,8 @@ use crate::{
 pub(crate) const EXPECT: &str = "AnyEvent::MP::DataConn::_expect";
 /// The function that asks for a connection in the other direction.
 pub(crate) const CONNECT: &str = "AnyEvent::MP::DataConn::_connect";
+/// The request for a stream that was sent in a message, to take it over the connection of the nodes.
+pub(crate) const INLINE_OPEN: &str = "Aemp::inline";
 /// The first element of the reason with which a failed stream kills its port.
 pub(crate) const DATA_CONN: &str = "AnyEvent::MP::DataConn";
 
@@ -146,6 +148,16 @@ impl Node {
     /// Takes a stream that this node has sent in a message.
     pub(crate) fn take_offer(&self, id: &str) -> Option<oneshot::Sender<Opened>> {
         let taken = self.streams().lock().take(self.id(), id);
+        match taken?.then {
+            Then::Offer(waits) => Some(waits),
+            Then::Open(_) | Then::Call { .. } => None,
+        }
+    }
+
+    /// Takes a stream that was sent in a message, for any node that has its ID.
+    pub(crate) fn take_offer_for_any(&self, id: &str) -> Option<oneshot::Sender<Opened>> {
+        let (from, id) = (None, id.into());
+        let taken = self.streams().lock().remove(&Key { from, id });
         match taken?.then {
             Then::Offer(waits) => Some(waits),
             Then::Open(_) | Then::Call { .. } => None,

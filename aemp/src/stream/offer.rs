@@ -5,12 +5,8 @@
 //! alone. The ID is the permission: any member of the network that knows it gets the stream, as the message may have
 //! been passed on.
 //!
-//! Left out: small streams over the connection of the nodes. The first 16 KiB of each direction would travel as requests
-//! of the node port, which name the stream. A side that has more to write would ask for a connection, which begins behind
-//! these bytes; a side that ends within the window would send its end instead. The loss of the nodes' connection would
-//! be an error of the stream, by the identity of the loss. The window of each stream that is not read yet would count
-//! in the account of its sender, and both nodes would have to offer it in their greetings. Two ways that bytes can take,
-//! and the change between them, need schedules of their own; until then a few kilobytes are better a plain argument.
+//! The ID also tells the ways that the bytes may take: that of a stream that may begin over the connection of the nodes
+//! ([`inline`](super::inline)) has a prefix.
 
 use std::{fmt::Write as _, mem};
 
@@ -18,7 +14,7 @@ use aemp_codec::NodeId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use tokio::sync::oneshot;
 
-use super::{ByteStream, End, Local, Opened, WAIT};
+use super::{ByteStream, End, Local, Opened, WAIT, inline::PREFIX};
 use crate::{
     Node,
     lock::Lock,
@@ -29,6 +25,8 @@ use crate::{
 /// The end of a pair that can be sent.
 pub(super) struct Offer {
     node: Node,
+    /// True if its bytes may take the connection of the nodes.
+    inline: bool,
     state: Lock<State>,
 }
 
@@ -41,10 +39,11 @@ enum State {
 }
 
 impl Offer {
-    pub(super) fn new(node: &Node) -> (Self, oneshot::Receiver<Opened>) {
+    pub(super) fn new(node: &Node, inline: bool) -> (Self, oneshot::Receiver<Opened>) {
         let (sender, receiver) = oneshot::channel();
         let offer = Self {
             node: node.clone(),
+            inline,
             state: Lock::new(State::Here(sender)),
         };
         (offer, receiver)
@@ -65,7 +64,8 @@ impl Offer {
         if let State::Sent(id) = &*state {
             return Ok(id.clone());
         }
-        let id = random_id(&self.node)?;
+        let prefix = if self.inline { PREFIX } else { "" };
+        let id = format!("{prefix}{}", random_id(&self.node)?);
         if let State::Here(waits) = mem::replace(&mut *state, State::Sent(id.clone())) {
             let (from, id) = (None, id.clone());
             self.node

@@ -8,7 +8,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{ByteStream, Local, WAIT, Wired, offer::random_id};
+use super::{
+    ByteStream, Local, WAIT, Wired,
+    inline::{self, Inline},
+    offer::random_id,
+};
 use crate::{
     Args, Cx, Node, Origin, Reason,
     node::streams::{CONNECT, DATA_CONN, Dials, EXPECT, Key, LONGEST, Then},
@@ -21,6 +25,7 @@ pub(crate) const NEXT_ADDRESS: Duration = Duration::from_secs(2);
 /// The result of connecting an end.
 pub(crate) enum Opened {
     Wired(Box<Wired>),
+    Inline(Box<Inline>),
     Local(Local),
     Failed(String),
 }
@@ -347,8 +352,28 @@ impl Attempt {
     }
 }
 
-/// Connects an end that has come in a message.
+/// Connects an end that has come in a message, or opens it over the connection of the nodes.
 pub(super) async fn fetch(
+    node: Node,
+    from: NodeId,
+    id: String,
+    mut result: oneshot::Sender<Opened>,
+) {
+    let opened = tokio::select! {
+        biased;
+        () = result.closed() => return,
+        opened = inline::fetch(&node, &from, &id) => opened,
+    };
+    match opened {
+        Some(opened) => {
+            let _ = result.send(opened.unwrap_or_else(Opened::Failed));
+        }
+        None => connect(node, from, id, result).await,
+    }
+}
+
+/// Connects an end that the other node expects.
+pub(super) async fn connect(
     node: Node,
     from: NodeId,
     id: String,

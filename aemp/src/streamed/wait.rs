@@ -7,7 +7,7 @@ use crate::{guard, lock::Lock};
 /// Ready with the result of `find`, if there is one. Otherwise the task is registered in `place`.
 ///
 /// Wakers are foreign code. They are cloned and dropped outside of the lock.
-pub(super) fn poll_for<S, R>(
+pub(crate) fn poll_for<S, R>(
     state: &Lock<S>,
     task: &Context<'_>,
     mut find: impl FnMut(&mut S) -> Option<R>,

@@ -12,31 +12,31 @@
 
 /// The number of items that may still be sent, or may still arrive.
 #[derive(Debug, Default)]
-pub(super) struct Credit {
+pub(crate) struct Credit {
     left: u64,
     /// The last grant.
     last: u64,
 }
 
 impl Credit {
-    pub(super) fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.left
     }
 
     /// Adds a grant. The number may be any, because a peer has named it.
-    pub(super) fn add(&mut self, items: u64) {
+    pub(crate) fn add(&mut self, items: u64) {
         self.left = self.left.saturating_add(items);
         self.last = items;
     }
 
     /// True if all of it has been spent, or all but the last grant, which may still be on its way.
-    pub(super) fn is_used_up(&self) -> bool {
+    pub(crate) fn is_used_up(&self) -> bool {
         self.left == 0 || self.left == self.last
     }
 
     /// Spends credit. If there is too little, nothing is spent and the result is false.
     #[must_use]
-    pub(super) fn spend(&mut self, items: u64) -> bool {
+    pub(crate) fn spend(&mut self, items: u64) -> bool {
         match self.left.checked_sub(items) {
             Some(left) => self.left = left,
             None => return false,

@@ -10,6 +10,7 @@ mod credit;
 mod deadlines;
 mod deputies;
 mod functions;
+mod inline;
 mod inspect;
 mod joining;
 mod life;

@@ -55,6 +55,11 @@ impl Proxy {
         self.shared.dead.send_replace(true);
     }
 
+    /// The number of connections that it has accepted since it was cut.
+    pub(crate) fn accepted(&self) -> usize {
+        self.shared.connections.lock().unwrap().len()
+    }
+
     /// The number of connections that go through it.
     pub(crate) fn open(&self) -> usize {
         self.shared.open.load(Ordering::Relaxed)

@@ -4,7 +4,10 @@ mod script;
 
 use std::{future::IntoFuture, time::Duration};
 
-use aemp::{Args, Cx, Node, NodeBuilder, PortId, Value, args, inspect::Direction, msg};
+use aemp::{
+    Args, Cx, Node, NodeBuilder, PortId, Value, args, inspect::Direction, msg, port,
+    stream::ByteStream,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc,
@@ -169,6 +172,39 @@ async fn streams_take_the_same_way() {
     let mut answer = String::new();
     soon(stream.read_to_string(&mut answer)).await.unwrap();
     assert_eq!(answer, "2000000");
+}
+
+struct Counting;
+
+#[port]
+impl Counting {
+    #[rcv]
+    async fn count(&self, mut stream: ByteStream) -> String {
+        let mut bytes = Vec::new();
+        let read = stream.read_to_end(&mut bytes).await;
+        let read = read.map_err(|error| error.kind());
+        format!("{read:?}: {stream:?}")
+    }
+}
+
+/// A long one moves to a relayed connection.
+#[tokio::test]
+async fn streams_in_messages_take_the_same_way() {
+    let (_g, a, b) = three().await;
+    let counting: CountingRef = a.handle(&b.port(Counting).id());
+    for (size, state) in [(5000, "inline"), (2_000_000, "connected")] {
+        let (mut mine, theirs) = a.stream();
+        let write = async {
+            mine.write_all(&vec![7; size]).await?;
+            mine.shutdown().await
+        };
+        let both = async { tokio::join!(counting.count(theirs), write) };
+        let (counted, written) = soon(both).await;
+        written.unwrap();
+        let counted = counted.unwrap();
+        assert!(counted.starts_with(&format!("Ok({size})")), "{counted}");
+        assert!(counted.contains(state), "{counted}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod database;
+mod inline;
 mod limits;
 mod names;
 mod partitions;

@@ -122,7 +122,7 @@ impl Peer {
     }
 
     /// True if the queue for the node is full, as far as is known without the lock.
-    pub(super) fn is_crowded(&self) -> bool {
+    pub(crate) fn is_crowded(&self) -> bool {
         self.manner.crowded.load(Ordering::Relaxed)
     }
 

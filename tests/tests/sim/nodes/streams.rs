@@ -2,25 +2,29 @@
 //!
 //! Three nodes open streams to functions of each other, and send streams in messages. `c` has no listener, so that the
 //! others are asked to connect to it, and it to them. The schedule makes the network bad, cuts, splits and crashes, in
-//! every phase of the streams: announcement, dialling, handshake, connection back, use. Either end may be dropped at any
-//! time. Throughout:
+//! every phase of the streams: announcement, dialling, handshake, connection back, use over the connection of the nodes, the
+//! move from there to a connection. Either end may be dropped at any time. Throughout:
 //!
 //! - a stream is read to an end only if its other end has written everything, with the right bytes;
-//! - in a schedule without faults each stream is read to its end, unless an end is dropped;
+//! - in a schedule without faults each stream is read to its end, unless an end is dropped, and a stream in a message has a
+//!   connection of its own only if it is long;
 //! - each attempt to open one ends, within its time.
 //!
 //! In the end, when all faults are over, nothing of them is left: entries of the tables, counts, connections, ports.
 //!
 //! `AEMP_SCHEDULES` is the number of schedules, `AEMP_SCHEDULE` the first.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use aemp::{
     Cx, Node, NodeBuilder, args,
     config::Encrypt,
     port,
     sim::{Chance, Conditions, Sim},
-    stream::ByteStream,
+    stream::{ByteStream, INLINE},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -41,8 +45,8 @@ enum Event {
     Failed(String),
     Read(Result<usize, String>),
     Wrote(Result<(), String>),
-    /// This end has been dropped.
-    Done,
+    /// This end has been dropped. True if it had no connection of its own.
+    Done(bool),
 }
 
 type Events = Told<(u64, usize, Event)>;
@@ -59,7 +63,7 @@ struct Plan {
 impl Plan {
     fn of(number: u64) -> Self {
         let mut chance = Chance::new(number);
-        let mut total = || [0, 1, 5000, 400_000][chance.index(4)];
+        let mut total = || [0, 1, 5000, INLINE, INLINE + 1, 400_000][chance.index(6)];
         let totals = [total(), total()];
         let mut dropped = || {
             let is_dropped = chance.happens(0.2);
@@ -110,7 +114,8 @@ async fn run(number: u64, end: usize, stream: ByteStream, events: Events) {
         Some(limit) => drop(tokio::time::timeout(limit, both).await),
         None => drop(both.await),
     }
-    tell(Event::Done);
+    let stream = format!("{:?}", from.unsplit(to));
+    tell(Event::Done(stream.contains("inline")));
 }
 
 struct Driver {
@@ -162,6 +167,8 @@ struct World {
     is_calm: bool,
     /// The streams of nodes that have crashed.
     crashed: Vec<(u64, usize)>,
+    /// The streams in messages to other nodes.
+    given: Vec<u64>,
     /// The nodes of each stream's ends.
     ends: Vec<(u64, [usize; 2])>,
 }
@@ -202,6 +209,7 @@ impl World {
             number: seed << 16,
             is_calm,
             crashed: Vec::new(),
+            given: Vec::new(),
             ends: Vec::new(),
         }
     }
@@ -236,6 +244,9 @@ impl World {
 
     fn give(&mut self, one: usize, other: usize) {
         let number = self.next(one, other);
+        if one != other {
+            self.given.push(number);
+        }
         let to = self.nodes[one].0.handle(&self.nodes[other].1.id());
         self.nodes[one].1.give(to, number);
     }
@@ -254,7 +265,8 @@ impl World {
         self.nodes[which] = (node, driver);
     }
 
-    fn finish(mut self) {
+    /// Returns the numbers of ends of streams in messages that were dropped without and with a connection of their own.
+    fn finish(mut self) -> [usize; 2] {
         trio::calm(&mut self.sim);
         let events = self.events.all();
         for (number, nodes) in &self.ends {
@@ -277,6 +289,12 @@ impl World {
             self.sim.connections() <= 3
         });
         assert!(is_tidy, "{} connections", self.sim.connections());
+        [true, false].map(|inline| {
+            let of = |(number, _, event): &&(u64, usize, Event)| {
+                self.given.contains(number) && *event == Event::Done(inline)
+            };
+            events.iter().filter(of).count()
+        })
     }
 
     fn check(&self, number: u64, seen: &[Vec<Event>; 2], text: &str) {
@@ -284,7 +302,7 @@ impl World {
         for (end, events) in seen.iter().enumerate() {
             let has_crashed = self.crashed.contains(&(number, end));
             let is_wanted = events.contains(&Event::Wanted);
-            let is_over = |event: &Event| matches!(event, Event::Done | Event::Failed(_));
+            let is_over = |event: &Event| matches!(event, Event::Done(_) | Event::Failed(_));
             assert!(
                 !is_wanted || has_crashed || events.iter().any(is_over),
                 "has not ended: {text}"
@@ -298,6 +316,9 @@ impl World {
                 let whole = Event::Read(Ok(plan.totals[1 - end]));
                 assert!(events.contains(&whole), "fails without a fault: {text}");
                 assert!(events.contains(&Event::Wrote(Ok(()))), "{text}");
+                let is_short = plan.totals.iter().all(|total| *total <= INLINE);
+                let is_inline = self.given.contains(&number) && is_short;
+                assert!(events.contains(&Event::Done(is_inline)), "{text}");
             }
         }
     }
@@ -317,13 +338,18 @@ fn member(id: &str) -> NodeBuilder {
 
 #[test]
 fn streams_are_whole_or_an_error_whatever_happens() {
+    let ways = [AtomicUsize::new(0), AtomicUsize::new(0)];
     each_schedule(60, |seed| {
         let mut world = World::new(seed);
         for _ in 0..25 {
             world.step();
         }
-        world.finish();
+        for (way, count) in ways.iter().zip(world.finish()) {
+            way.fetch_add(count, Ordering::Relaxed);
+        }
     });
+    let [inline, connected] = ways.map(AtomicUsize::into_inner);
+    assert!(inline > 0 && connected > 0, "{inline} and {connected}");
 }
 
 /// A peer announces a stream and never connects, or asks for a connection to addresses at which it is not.
