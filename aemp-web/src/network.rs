@@ -10,7 +10,10 @@ use std::{
 
 use aemp::{
     NodeId,
-    inspect::{ConnectionInfo, FamilyInfo, Functions, NodeInfo, Ports, Role, Traffic, Waits},
+    inspect::{
+        ConnectionInfo, Deaths, FamilyInfo, Functions, NodeInfo, PortFate, Ports, Role, Traffic,
+        Waits,
+    },
     logs::LogLine,
 };
 
@@ -20,6 +23,7 @@ pub use self::{
 };
 use crate::{
     activity::Activity,
+    looked::{Looked, Tapped},
     reference::Part,
     text::sum,
     traces::Traces,
@@ -58,6 +62,8 @@ pub struct Seen {
     pub waiting: Option<Waiting>,
     /// The functions that it runs for others, after they have been requested, or the reason why they are unknown.
     pub functions: Option<Result<Functions, String>>,
+    /// Its last deaths, and the time at which it told them, after they have been requested; or the reason why they are unknown.
+    pub deaths: Option<Result<(Deaths, f64), String>>,
     /// The reason why it does not answer.
     pub failure: Option<String>,
     /// The time of its last answer.
@@ -167,6 +173,8 @@ pub struct Network {
     pub logs: Logs,
     /// The sampled traces.
     pub traces: Traces,
+    /// The ports that are looked at, by ID.
+    pub looked: BTreeMap<String, Looked>,
 }
 
 /// The lines of the log, the last of them.
@@ -203,6 +211,7 @@ impl Network {
             opened: BTreeMap::new(),
             logs: Logs::default(),
             traces: Traces::default(),
+            looked: BTreeMap::new(),
         }
     }
 
@@ -305,6 +314,47 @@ impl Network {
         if let Some(seen) = self.nodes.get_mut(node) {
             seen.functions = Some(functions);
         }
+    }
+
+    /// Takes the last deaths of a node. Those of other nodes' ports are left out.
+    pub fn add_deaths(&mut self, node: &str, at: f64, deaths: Result<Deaths, String>) {
+        if let Some(seen) = self.nodes.get_mut(node) {
+            seen.deaths = Some(deaths.map(|mut deaths| {
+                deaths.deaths.retain(|death| node_of(&death.port) == node);
+                (deaths, at)
+            }));
+        }
+    }
+
+    /// Takes the answer about a port that is looked at.
+    pub fn add_port(&mut self, port: &str, at: f64, fate: Result<PortFate, String>) {
+        let looked = self.looked.entry(port.into()).or_default();
+        looked.take(port, at, fate);
+    }
+
+    /// Takes messages of a port that is looked at.
+    pub fn add_messages(&mut self, port: &str, tapped: Tapped) {
+        if let Some(looked) = self.looked.get_mut(port) {
+            looked.tapped.get_or_insert_default().take(tapped);
+        }
+    }
+
+    /// True if nothing more can be expected about a port that is looked at.
+    pub fn is_told_of(&self, port: &str) -> bool {
+        let looked = self.looked.get(port);
+        looked.is_some_and(|looked| looked.told) || !self.answers(node_of(port))
+    }
+
+    /// True if the messages of a port are followed, as far as its node answers.
+    pub fn is_tapping(&self, port: &str) -> bool {
+        let looked = self.looked.get(port);
+        looked.is_some_and(|looked| looked.tapped.is_some()) || !self.answers(node_of(port))
+    }
+
+    /// True if a node answers questions.
+    pub fn answers(&self, node: &str) -> bool {
+        let seen = self.nodes.get(node);
+        seen.is_some_and(|seen| seen.info.is_some() && seen.failure.is_none())
     }
 
     /// Takes an answer.
@@ -417,6 +467,11 @@ impl Network {
         });
         pairs.collect::<BTreeSet<_>>().len()
     }
+}
+
+/// The node of a port, by the port's ID.
+pub fn node_of(port: &str) -> &str {
+    port.split_once('#').map_or(port, |(node, _)| node)
 }
 
 /// A connection of which only the other end is known.

@@ -1,12 +1,13 @@
 //! The live part of each page.
 
 mod calls;
+mod port;
 mod ports;
 
 use std::collections::BTreeMap;
 
 use aemp::{
-    inspect::{NodeInfo, SeedInfo},
+    inspect::{DeathInfo, NodeInfo, SeedInfo},
     logs::LogLevel,
 };
 use maud::{Markup, html};
@@ -22,7 +23,7 @@ use crate::{
     network::{Network, Seen},
     rows,
     tab::Tab,
-    table::Row,
+    table::{Cell, Column, Mark, Row, Table, Width, number, text},
     text::{count, short, shown, since},
     topology::graph::Graph,
 };
@@ -34,6 +35,14 @@ const FUNCTIONS: usize = 200;
 
 /// The number of nodes without counts that are shown.
 const UNCOUNTED: usize = 50;
+
+/// The columns of the last deaths.
+const DEATHS: &[Column] = &[
+    number("AGO", 7),
+    text("TYPE", Width::Rest(20)),
+    text("REASON", Width::Rest(30)),
+    text("PORT", Width::Rest(20)).spare(1),
+];
 
 /// The permission to act on nodes from a page, by buttons and forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +66,7 @@ pub(crate) fn view(request: &Request, state: &State, actions: Actions) -> Markup
         Page::Ports => ports::view(request, network),
         Page::Calls => calls::view(request, state),
         Page::Trace(id) => calls::one(state, id),
-        Page::Port(id) => ports::one(network, id, actions),
+        Page::Port(id) => port::one(request, state, id, actions),
         Page::Supervision => table(
             request,
             rows::table(network, Tab::Tree, None),
@@ -139,6 +148,15 @@ fn connection_link(row: &Row, at: usize) -> Option<Page> {
     }
 }
 
+/// The reason why a node does not answer.
+fn unanswered(seen: &Seen) -> Markup {
+    html! {
+        @if let Some(failure) = &seen.failure {
+            p.notice.bad role="status" { "The node gives no answer: " (shown(failure)) }
+        }
+    }
+}
+
 /// A page about something that is not known.
 fn unknown(kind: &str, id: &str) -> Markup {
     html! {
@@ -155,9 +173,7 @@ fn node(request: &Request, state: &State, id: &str, actions: Actions) -> Markup 
         return unknown("node", id);
     };
     html! {
-        @if let Some(failure) = &seen.failure {
-            p.notice.bad role="status" { "The node gives no answer: " (shown(failure)) }
-        }
+        (unanswered(seen))
         @match &seen.info {
             Some(info) => (details(seen, info)),
             None => (facts([("implementation", html! { (shown(seen.provider.as_deref().unwrap_or("unknown"))) })])),
@@ -168,9 +184,45 @@ fn node(request: &Request, state: &State, id: &str, actions: Actions) -> Markup 
         (plain(rows::table(network, Tab::Calls, Some(id)), "Calls that this node makes", |_, _| None))
         (plain(rows::table(network, Tab::Ports, Some(id)), "The longest queues", ports::link))
         (uncounted(network, Some(id)))
+        (deaths(state, seen))
         (functions(seen))
         @if actions == Actions::On { (forms(id, seen)) }
         (changes(state, state.history.changes().filter(about)))
+    }
+}
+
+/// The last deaths, the last one first.
+fn deaths(state: &State, seen: &Seen) -> Markup {
+    let Some(deaths) = &seen.deaths else {
+        return html! {};
+    };
+    let (deaths, at) = match deaths {
+        Ok(deaths) => deaths,
+        Err(why) => return html! { h2 { "Deaths" } p.dim { (shown(why)) } },
+    };
+    let row = |death: &DeathInfo| {
+        let ago = state.now - at + death.ago;
+        Row {
+            key: death.port.clone(),
+            cells: vec![
+                Cell::number(-ago, since(ago)),
+                Cell::text(&death.kind),
+                Cell::text(&death.reason),
+                Cell::text(&death.port),
+            ],
+            mark: Mark::None,
+        }
+    };
+    let table = Table {
+        columns: DEATHS,
+        rows: deaths.deaths.iter().map(row).collect(),
+    };
+    html! {
+        @if !table.rows.is_empty() {
+            (plain(table, "The last ports that died of a reason", |row, at| {
+                (at == 3).then(|| Page::Port(row.key.clone()))
+            }))
+        }
     }
 }
 
