@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aemp::supervisor::ChildInfo;
+use aemp::{inspect::RunningInfo, supervisor::ChildInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -114,6 +114,18 @@ pub fn waits(network: &Network) -> Value {
         document
     };
     network.waits().map(document).collect()
+}
+
+/// The handlers that keep a thread. Times are in seconds.
+pub fn running(network: &Network, node: Option<&str>) -> Value {
+    let running = network.running();
+    let running = running.filter(|(on, _)| node.is_none_or(|node| node == *on));
+    let document = |(on, of): (&str, &RunningInfo)| {
+        let mut document = json!(of);
+        document["node"] = json!(on);
+        document
+    };
+    running.map(document).collect()
 }
 
 /// The supervisor of a port, and the port as its child.

@@ -11,8 +11,8 @@ use std::{
 use aemp::{
     NodeId,
     inspect::{
-        ConnectionInfo, Deaths, FamilyInfo, Functions, NodeInfo, PortFate, Ports, Role, Traffic,
-        Waits,
+        ConnectionInfo, Deaths, FamilyInfo, Functions, NodeInfo, PortFate, Ports, Role,
+        RunningInfo, Traffic, Waits,
     },
     logs::LogLine,
 };
@@ -263,6 +263,18 @@ impl Network {
     /// The ports that wait for each other, with the numbers of their circles.
     pub fn circles(&self) -> BTreeMap<&str, usize> {
         circles(self.waits())
+    }
+
+    /// The handlers that keep a thread, with their nodes.
+    pub fn running(&self) -> impl Iterator<Item = (&str, &RunningInfo)> {
+        let own = |node: &str, of: &RunningInfo| of.port.is_empty() || node_of(&of.port) == node;
+        self.nodes.iter().flat_map(move |(node, seen)| {
+            let counts = seen.activity.last();
+            let executor = counts.and_then(|counts| counts.executor.as_ref());
+            let running = executor.into_iter().flat_map(|executor| &executor.running);
+            let running = running.filter(move |of| own(node, of));
+            running.map(move |of| (node.as_str(), of))
+        })
     }
 
     /// The activity of all nodes, or of one. That of all is added up once for each state, because several tables show it.

@@ -64,7 +64,7 @@ pub(super) async fn answer(
     shared.watch.refreshed(&things).await;
     let Some(document) = find(&subject, &about, &shared.watch.state()) else {
         let text = "There is no such document, node, family, trace or port. There are network, nodes, connections, ports, types, handlers, \
-                    counts, waits, traces, supervision, database, logs, changes, totals, top; with ?node=ID, deaths; with ?port=ID, port and \
+                    counts, running, waits, traces, supervision, database, logs, changes, totals, top; with ?node=ID, deaths; with ?port=ID, port and \
                     messages.\n";
         return (StatusCode::NOT_FOUND, text).into_response();
     };
@@ -108,6 +108,7 @@ fn find(subject: &str, about: &About, state: &State) -> Option<Value> {
             None => json!(seen.activity.last()),
             Some(error) => json!({ "error": error }),
         }),
+        "running" => document::running(network, node),
         "waits" => document::waits(network),
         "top" => document::top(network),
         "traces" => document::traces(&network.traces, about.trace.as_deref())?,

@@ -209,3 +209,44 @@ async fn a_node_that_permits_no_tap_is_named() {
     blue.stop().await;
     watched.stop().await;
 }
+
+/// Keeps a worker until the other end of its channel is gone.
+struct Mill(std::sync::mpsc::Receiver<()>);
+
+#[port]
+impl Mill {
+    #[rcv]
+    fn grind(&self) {
+        let _ = self.0.recv();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_handler_that_keeps_a_worker_is_shown() {
+    let watched = Watched::start().await;
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let mill = watched.green.port(Mill(stopped));
+    mill.grind();
+    for path in ["/ports", "/node?id=green"] {
+        let page = until(&watched, path, "Busy and stuck ports").await;
+        assert!(page.contains("grind") && page.contains("::Mill"), "{page}");
+    }
+    let running = get(watched.at, "/api/running").await.json();
+    assert_eq!(
+        (&running[0]["port"], &running[0]["node"]),
+        (&mill.id().as_str().into(), &"green".into())
+    );
+    until(&watched, "/node?id=green", "1 of 3 workers busy").await;
+    drop(stop);
+    soon(async {
+        while get(watched.at, "/ports")
+            .await
+            .body
+            .contains("Busy and stuck")
+        {
+            sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    watched.stop().await;
+}

@@ -63,7 +63,10 @@ pub(crate) use self::answer::link;
 pub(crate) use self::ports::visit;
 use self::throttle::Kept;
 pub use self::{
-    activity::{CallCounts, Counts, HandlerCounts, Times, TypeCounts, WaitInfo, Waits},
+    activity::{
+        CallCounts, Counts, ExecutorInfo, HandlerCounts, RunningInfo, Times, TypeCounts, WaitInfo,
+        Waits,
+    },
     deaths::{DeathInfo, Deaths, PortFate},
     error::InspectError,
     info::{

@@ -35,9 +35,9 @@ pub(super) fn one(request: &Request, state: &State, id: &str, actions: Actions) 
     html! {
         (unanswered(seen))
         @if network.answers(node) { (fate(looked, alive, state.now)) }
-        (details(node, alive))
+        (details(node, looked, alive))
         (supervision(network, id))
-        @if network.answers(node) { (messages(request, looked.tapped.as_ref())) }
+        @if alive.is_some() || looked.tapped.is_some() { (messages(request, looked.tapped.as_ref())) }
         @if actions == Actions::On && looked.died.is_none() && looked.ended.is_none() {
             form method="post" action="/kill" {
                 input type="hidden" name="port" value=(id);
@@ -55,7 +55,6 @@ fn fate(looked: &Looked, alive: Option<&PortInfo>, now: f64) -> Markup {
             p.notice.bad role="status" {
                 "The port died " (since(ago)) " ago: " strong { (shown(&death.reason)) }
             }
-            (facts([("type", html! { (shown(&death.kind)) })]))
         } @else if let Some(ended) = looked.ended {
             p.notice role="status" { "The port ended normally, " (since(now - ended)) " ago." }
         } @else if let Some(failure) = &looked.failure {
@@ -70,16 +69,18 @@ fn fate(looked: &Looked, alive: Option<&PortInfo>, now: f64) -> Markup {
     }
 }
 
-fn details(node: &str, alive: Option<&PortInfo>) -> Markup {
+fn details(node: &str, looked: &Looked, alive: Option<&PortInfo>) -> Markup {
     let on = html! { a href=(Page::Node(node.into()).href()) { (shown(node)) } };
-    match alive {
-        Some(port) => facts([
+    let died = looked.died.as_ref();
+    match (alive, died) {
+        (Some(port), _) => facts([
             ("node", on),
             ("type", html! { (shown(&port.kind)) }),
             ("waiting messages", html! { (count(port.queued)) }),
             ("monitors", html! { (count(port.monitors)) }),
         ]),
-        None => facts([("node", on)]),
+        (None, Some((death, _))) => facts([("node", on), ("type", html! { (shown(&death.kind)) })]),
+        (None, None) => facts([("node", on)]),
     }
 }
 
@@ -143,14 +144,14 @@ fn list(tapped: &Tapped) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="The last messages" {
                 table {
                     caption { "The last messages, the newest first" }
-                    thead { tr { th scope="col" class="number" { "TIME (UTC)" } th scope="col" { "FROM" } th scope="col" class="long" { "MESSAGE" } } }
+                    thead { tr { th scope="col" { "TIME (UTC)" } th scope="col" { "FROM" } th scope="col" class="rest" { "MESSAGE" } } }
                     tbody {
                         @for message in &tapped.messages {
                             @let stamp = time(message.time);
                             tr {
-                                td class="number" { (stamp.get(11..23).unwrap_or(&stamp)) }
+                                td { (stamp.get(11..23).unwrap_or(&stamp)) }
                                 td { a href=(Page::Node(message.from.clone()).href()) { (shown(&message.from)) } }
-                                td class="long" { code { (shown(&message.message)) } }
+                                td class="rest" { code { (shown(&message.message)) } }
                             }
                         }
                     }

@@ -1,5 +1,6 @@
 //! The page of all ports: types with their activity, queues, and waits.
 
+use aemp::inspect::RunningInfo;
 use maud::{Markup, html};
 
 use super::uncounted;
@@ -11,9 +12,21 @@ use crate::{
     },
     rows,
     tab::Tab,
-    table::Row,
-    text::count,
+    table::{Cell, Column, Mark, Row, Table, Width, number, text},
+    text::{count, lapse},
 };
+
+/// The time from which on a handler on a worker is marked as stuck, in seconds.
+const STUCK: f64 = 1.0;
+
+/// The columns of running handlers.
+const RUNNING: &[Column] = &[
+    number("FOR", 7),
+    text("PORT", Width::Rest(20)),
+    text("TYPE", Width::Rest(20)),
+    text("HANDLER", Width::Rest(12)),
+    text("THREAD", Width::Fixed(8)).spare(1),
+];
 
 /// The page of all ports.
 pub(super) fn view(request: &Request, network: &Network) -> Markup {
@@ -33,6 +46,7 @@ pub(super) fn view(request: &Request, network: &Network) -> Markup {
         (plain(rows::table(network, Tab::Types, None), "Types", |_, _| None))
         (plain(rows::table(network, Tab::Handlers, None), "Handlers", |_, _| None))
         (table(request, rows::table(network, Tab::Ports, None), "The longest queues of each node", link))
+        (running(network, None))
         div #waits {
             (plain(waits, "Waiting ports", |row, at| {
                 let port = row.cells.get(at).filter(|_| [1, 4].contains(&at))?;
@@ -42,6 +56,37 @@ pub(super) fn view(request: &Request, network: &Network) -> Markup {
             p.dim { "Async handlers that wait for calls. In a circle, each waits for the next: it ends only if a call has a time limit." }
         }
         (uncounted(network, None))
+    }
+}
+
+/// The handlers that keep a thread, if there are any.
+pub(super) fn running(network: &Network, node: Option<&str>) -> Markup {
+    let running = network.running();
+    let running = running.filter(|(on, _)| node.is_none_or(|node| node == *on));
+    let row = |(on, of): (&str, &RunningInfo)| Row {
+        key: of.port.clone(),
+        cells: vec![
+            Cell::number(of.time, lapse(of.time)),
+            Cell::text(if of.port.is_empty() { on } else { &of.port }),
+            Cell::text(&of.kind),
+            Cell::text(&of.handler),
+            Cell::text(if of.blocking { "its own" } else { "a worker" }),
+        ],
+        mark: match of.time {
+            STUCK.. if !of.blocking => Mark::Bad,
+            _ => Mark::Busy,
+        },
+    };
+    let table = Table {
+        columns: RUNNING,
+        rows: running.map(row).collect(),
+    };
+    html! {
+        @if !table.rows.is_empty() {
+            (plain(table, "Busy and stuck ports: handlers that keep a thread", |row, at| {
+                (at == 1 && !row.key.is_empty()).then(|| Page::Port(row.key.clone()))
+            }))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Counts, HandlerCounts, PortFate, Times};
+use super::{Counts, ExecutorInfo, HandlerCounts, PortFate, Times};
 use crate::{Cx, Node, PortRef, Reply, port};
 
 struct Shop {
@@ -268,4 +268,56 @@ async fn a_large_reason_is_not_kept() {
         let kept = died.reason.kind() == "die";
         assert_eq!(kept, last.as_str() == Some("die"));
     }
+}
+
+/// Keeps a worker until the other end of its channel is gone.
+struct Mill(std::sync::mpsc::Receiver<()>);
+
+#[port(crate = crate)]
+impl Mill {
+    #[rcv]
+    fn grind(&self) {
+        let _ = self.0.recv();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_keeps_a_worker_is_listed() {
+    let node = Node::local().unwrap();
+    let (stop, until) = std::sync::mpsc::channel();
+    let mill = node.port(Mill(until));
+    mill.grind();
+    let executor = |of: fn(&ExecutorInfo) -> bool| {
+        let node = &node;
+        async move {
+            let found = async {
+                loop {
+                    let executor = counts(node).await.executor.unwrap();
+                    if of(&executor) {
+                        return executor;
+                    }
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(20), found)
+                .await
+                .unwrap()
+        }
+    };
+    let busy = executor(|executor| !executor.running.is_empty()).await;
+    assert_eq!((busy.workers, busy.busy, busy.blocking), (2, 1, 0));
+    let running = &busy.running[0];
+    let expected = (mill.id().to_string(), "grind".to_owned(), false);
+    assert_eq!(
+        (
+            running.port.clone(),
+            running.handler.clone(),
+            running.blocking
+        ),
+        expected
+    );
+    assert!(running.kind.ends_with("::Mill") && running.time > 0.0);
+    drop(stop);
+    let idle = executor(|executor| executor.busy == 0).await;
+    assert_eq!(idle.running, []);
 }
