@@ -224,7 +224,7 @@ async fn a_port_that_has_died_is_remembered_with_its_reason() {
     let node = Node::local().unwrap();
     let inspect = node.inspect(node.id());
     let (first, second, third) = (shop(&node), shop(&node), shop(&node));
-    let [failed, ended, alive] = [&first, &second, &third].map(ShopRef::id);
+    let [failed, ended, alive] = [&first, &second, &third].map(|port| port.id());
     first.fail();
     second.kill(crate::Reason::normal());
     let over = async {
