@@ -61,7 +61,7 @@ fn fate(looked: &Looked, alive: Option<&PortInfo>, now: f64) -> Markup {
             p.notice role="status" { "The port is unknown: its node " (shown(failure)) "." }
         } @else if looked.told {
             p.notice role="status" {
-                "There is no such port now. It has ended normally, or before the last 256 deaths of its node, or it has never been there."
+                "There is no such port now. It has ended normally, or is none of the last 256 deaths that its node remembers, or has never been there."
             }
         } @else {
             p.notice role="status" { "The node has not told of this port yet." }
