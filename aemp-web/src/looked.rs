@@ -75,8 +75,8 @@ pub struct Tapped {
 }
 
 impl Tapped {
-    /// Takes what has come from the tap.
-    pub fn take(&mut self, news: Tapped) {
+    /// Takes the news of the tap.
+    pub fn take(&mut self, news: Self) {
         // Most news are messages, and do not change the state.
         if news.state != Tapping::Asked {
             self.state = news.state;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod family;
+mod ports;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -11,8 +12,7 @@ use std::{
 use aemp::{
     NodeId,
     inspect::{
-        ConnectionInfo, Deaths, FamilyInfo, Functions, NodeInfo, PortFate, Ports, Role,
-        RunningInfo, Traffic, Waits,
+        ConnectionInfo, Deaths, FamilyInfo, Functions, NodeInfo, Ports, Role, Traffic, Waits,
     },
     logs::LogLine,
 };
@@ -20,10 +20,11 @@ use aemp::{
 pub use self::{
     answer::{Report, Sight, Supervised, Tree, Trees},
     family::{Entry, Family, Opened, Turn},
+    ports::node_of,
 };
 use crate::{
     activity::Activity,
-    looked::{Looked, Tapped},
+    looked::Looked,
     reference::Part,
     text::sum,
     traces::Traces,
@@ -265,18 +266,6 @@ impl Network {
         circles(self.waits())
     }
 
-    /// The handlers that keep a thread, with their nodes.
-    pub fn running(&self) -> impl Iterator<Item = (&str, &RunningInfo)> {
-        let own = |node: &str, of: &RunningInfo| of.port.is_empty() || node_of(&of.port) == node;
-        self.nodes.iter().flat_map(move |(node, seen)| {
-            let counts = seen.activity.last();
-            let executor = counts.and_then(|counts| counts.executor.as_ref());
-            let running = executor.into_iter().flat_map(|executor| &executor.running);
-            let running = running.filter(move |of| own(node, of));
-            running.map(move |of| (node.as_str(), of))
-        })
-    }
-
     /// The activity of all nodes, or of one. That of all is added up once for each state, because several tables show it.
     pub fn activity(&self, scope: Option<&str>) -> &Activity {
         let sum = || {
@@ -328,47 +317,6 @@ impl Network {
         }
     }
 
-    /// Takes the last deaths of a node. Those of other nodes' ports are left out.
-    pub fn add_deaths(&mut self, node: &str, at: f64, deaths: Result<Deaths, String>) {
-        if let Some(seen) = self.nodes.get_mut(node) {
-            seen.deaths = Some(deaths.map(|mut deaths| {
-                deaths.deaths.retain(|death| node_of(&death.port) == node);
-                (deaths, at)
-            }));
-        }
-    }
-
-    /// Takes the answer about a port that is looked at.
-    pub fn add_port(&mut self, port: &str, at: f64, fate: Result<PortFate, String>) {
-        let looked = self.looked.entry(port.into()).or_default();
-        looked.take(port, at, fate);
-    }
-
-    /// Takes messages of a port that is looked at.
-    pub fn add_messages(&mut self, port: &str, tapped: Tapped) {
-        if let Some(looked) = self.looked.get_mut(port) {
-            looked.tapped.get_or_insert_default().take(tapped);
-        }
-    }
-
-    /// True if nothing more can be expected about a port that is looked at.
-    pub fn is_told_of(&self, port: &str) -> bool {
-        let looked = self.looked.get(port);
-        looked.is_some_and(|looked| looked.told) || !self.answers(node_of(port))
-    }
-
-    /// True if the messages of a port are followed, as far as its node answers.
-    pub fn is_tapping(&self, port: &str) -> bool {
-        let looked = self.looked.get(port);
-        looked.is_some_and(|looked| looked.tapped.is_some()) || !self.answers(node_of(port))
-    }
-
-    /// True if a node answers questions.
-    pub fn answers(&self, node: &str) -> bool {
-        let seen = self.nodes.get(node);
-        seen.is_some_and(|seen| seen.info.is_some() && seen.failure.is_none())
-    }
-
     /// Takes an answer.
     pub fn add_report(&mut self, report: Report) {
         let Report { node, at, result } = report;
@@ -385,7 +333,7 @@ impl Network {
                 families,
                 counts,
             }) => {
-                seen.activity.add(at, counts);
+                seen.activity.add(at, counts.map(|counts| *counts));
                 connections.retain(|connection| connection.node != self.own);
                 let told = |info: &ConnectionInfo| (info.node.clone(), info.provider.clone());
                 let neighbours = connections.iter().map(told).collect();
@@ -479,11 +427,6 @@ impl Network {
         });
         pairs.collect::<BTreeSet<_>>().len()
     }
-}
-
-/// The node of a port, by the port's ID.
-pub fn node_of(port: &str) -> &str {
-    port.split_once('#').map_or(port, |(node, _)| node)
 }
 
 /// A connection of which only the other end is known.

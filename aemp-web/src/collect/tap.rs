@@ -3,7 +3,7 @@
 //! A tap costs its node a copy of each packet that other nodes send to the port. So it is open only while a page asks for it by a parameter of its
 //! address, and for some seconds after. The node decides by `allow` if it opens one.
 //!
-//! Each tap has a task, which tells at most ten times a second what has come, and of many messages the last ones. Dropping it closes the tap.
+//! Each tap has a task, which tells its news at most ten times a second, and of many messages the last ones. Dropping it closes the tap.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -63,7 +63,7 @@ impl Taps {
     }
 }
 
-/// Tells what comes from a tap, until it ends.
+/// Tells the news of a tap, until it ends.
 async fn tell(mut tap: Tap, port: String, sender: UnboundedSender<News>) {
     let tell = |tapped| {
         let port = port.clone();

@@ -127,6 +127,7 @@ mod tests {
             assert!(
                 text.parse::<Permit>()
                     .unwrap_err()
+                    .to_string()
                     .contains("expected NODES=FUNCTIONS")
             );
         }

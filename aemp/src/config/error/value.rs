@@ -60,7 +60,7 @@ pub enum ValueError {
         /// The number of the element. The first one is 1.
         number: usize,
         /// The problem.
-        error: Box<ValueError>,
+        error: Box<Self>,
     },
     /// An element was to be added to a key that has no list.
     #[error("it is not a list")]

@@ -111,11 +111,9 @@ impl Remembered {
 }
 
 impl Node {
-    /// Records the death of a port. To be called when it has begun to die, before its monitors fire.
+    /// Records the death of a port of a reason. To be called when it has begun to die, before its monitors fire.
+    #[cold]
     pub(crate) fn record_death(&self, port: &dyn AnyPort, reason: &Reason) {
-        if reason.is_normal() {
-            return;
-        }
         self.0.inspection.deaths.add(Death {
             number: port.number(),
             name: port.spawned_name(),
