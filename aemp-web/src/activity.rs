@@ -22,6 +22,8 @@ const WINDOW: f64 = 5.0;
 /// The numbers of types, of handlers, and of kinds of reasons, outcomes and limits that are taken from an answer.
 const TYPES: usize = 300;
 const HANDLERS: usize = 1000;
+/// The number of running handlers that are taken from an answer.
+const RUNNING: usize = 64;
 const KINDS: usize = 20;
 /// The longest name, in characters.
 const LONGEST: usize = 200;
@@ -254,6 +256,14 @@ fn bounded(mut counts: Counts) -> Counts {
     counts.types.truncate(TYPES);
     counts.limits = few(counts.limits);
     counts.bounds.truncate(histogram::CLASSES);
+    if let Some(executor) = &mut counts.executor {
+        executor.running.truncate(RUNNING);
+        for running in &mut executor.running {
+            [&mut running.kind, &mut running.handler]
+                .into_iter()
+                .for_each(cut);
+        }
+    }
     let mut left = HANDLERS;
     for of_type in &mut counts.types {
         cut(&mut of_type.kind);

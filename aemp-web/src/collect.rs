@@ -1,6 +1,7 @@
 //! Asking nodes for reports.
 
 mod ask;
+mod tap;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,8 +9,8 @@ use std::{
 };
 
 use aemp::{
-    Node,
-    inspect::{Functions, Traces, Waits},
+    Node, PortId,
+    inspect::{Deaths, Functions, PortFate, Traces, Waits},
     logs::{CatchLogs, LogLevel, LogLine, LogStream},
 };
 use tokio::{
@@ -17,7 +18,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::network::{Network, Opened, Report, Sight, Trees};
+use self::tap::Taps;
+use super::{
+    looked::Tapped,
+    network::{Network, Opened, Report, Sight, Trees},
+};
 
 /// The time limit of an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,6 +57,11 @@ pub struct Collector {
     spans: HashMap<String, u64>,
     /// The nodes that have been asked for their functions and have not answered yet.
     functions: HashSet<String>,
+    /// The nodes that have been asked for their last deaths and have not answered yet.
+    deaths: HashSet<String>,
+    /// The ports whose nodes have been asked for them and have not answered yet.
+    ports: HashSet<String>,
+    taps: Taps,
     /// The log of the network from a level on, while a viewer shows it.
     logs: Option<(LogLevel, LogStream)>,
 }
@@ -88,6 +98,31 @@ pub enum News {
         /// The functions.
         functions: Result<Functions, String>,
     },
+    /// One node has told its last deaths, or the reason why not.
+    Deaths {
+        /// The node's ID.
+        node: String,
+        /// The time of the answer, in seconds.
+        at: f64,
+        /// The deaths.
+        deaths: Result<Deaths, String>,
+    },
+    /// A node has told of one port, or the reason why not.
+    Port {
+        /// The port's ID.
+        port: String,
+        /// The time of the answer, in seconds.
+        at: f64,
+        /// The port, alive or dead.
+        fate: Result<PortFate, String>,
+    },
+    /// Messages of a port have come, or the state of its tap has changed.
+    Messages {
+        /// The port's ID.
+        port: String,
+        /// The messages since the last news.
+        tapped: Tapped,
+    },
     /// A line of the log of the network.
     Log(LogLine),
 }
@@ -109,6 +144,9 @@ impl Collector {
             traces: HashSet::new(),
             spans: HashMap::new(),
             functions: HashSet::new(),
+            deaths: HashSet::new(),
+            ports: HashSet::new(),
+            taps: Taps::default(),
             logs: None,
         }
     }
@@ -229,6 +267,42 @@ impl Collector {
         });
     }
 
+    /// Asks a node for its last deaths.
+    pub fn ask_for_deaths(&mut self, node: &str) {
+        if self.later.contains_key(node) || !self.deaths.insert(node.into()) {
+            return;
+        }
+        let (from, node, sender) = (self.node.clone(), node.to_owned(), self.sender.clone());
+        let begun = self.begun;
+        tokio::spawn(async move {
+            let deaths = ask::deaths(&from, &node).await;
+            let at = begun.elapsed().as_secs_f64();
+            let _ = sender.send(News::Deaths { node, at, deaths });
+        });
+    }
+
+    /// Asks the node of a port for it. An ID that is none is ignored.
+    pub fn ask_for_port(&mut self, port: &str) {
+        let Ok(id) = PortId::parse(port) else {
+            return;
+        };
+        if self.later.contains_key(id.node()) || !self.ports.insert(port.into()) {
+            return;
+        }
+        let (from, port, sender) = (self.node.clone(), port.to_owned(), self.sender.clone());
+        let begun = self.begun;
+        tokio::spawn(async move {
+            let fate = ask::port(&from, &id).await;
+            let at = begun.elapsed().as_secs_f64();
+            let _ = sender.send(News::Port { port, at, fate });
+        });
+    }
+
+    /// Follows the messages of these ports, sixteen at most, and of no others.
+    pub fn follow_messages<'a>(&mut self, ports: impl IntoIterator<Item = &'a str>) {
+        self.taps.follow(ports, &self.node, &self.sender);
+    }
+
     /// Follows the log of the network from this level on. True if it begins now, and with the lines of the last minutes.
     pub fn follow_logs(&mut self, level: LogLevel) -> bool {
         let is_new = self.logs.as_ref().is_none_or(|(of, _)| *of != level);
@@ -283,7 +357,9 @@ impl Collector {
                 };
             }
             News::Functions { node, .. } => drop(self.functions.remove(node)),
-            News::Log(_) => {}
+            News::Deaths { node, .. } => drop(self.deaths.remove(node)),
+            News::Port { port, .. } => drop(self.ports.remove(port)),
+            News::Messages { .. } | News::Log(_) => {}
         }
         news
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use aemp::{inspect::RunningInfo, supervisor::ChildInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     activity::{Histogram, OfCalls},
-    network::{Network, Seen},
+    network::{Network, Seen, Supervised, node_of},
     rows,
     text::sum,
     traces::{Bar, Story, Tie, Traces},
@@ -113,6 +114,60 @@ pub fn waits(network: &Network) -> Value {
         document
     };
     network.waits().map(document).collect()
+}
+
+/// The handlers that keep a thread. Times are in seconds.
+pub fn running(network: &Network, node: Option<&str>) -> Value {
+    let running = network.running();
+    let running = running.filter(|(on, _)| node.is_none_or(|node| node == *on));
+    let document = |(on, of): (&str, &RunningInfo)| {
+        let mut document = json!(of);
+        document["node"] = json!(on);
+        document
+    };
+    running.map(document).collect()
+}
+
+/// The supervisor of a port, and the port as its child.
+pub(crate) fn supervisor<'a>(
+    network: &'a Network,
+    port: &str,
+) -> Option<(&'a Supervised, &'a ChildInfo)> {
+    let supervisors = network.nodes.values().flat_map(|seen| &seen.supervisors);
+    let mut children = supervisors.flat_map(|supervisor| {
+        let children = supervisor.children.iter();
+        children.map(move |child| (supervisor, child))
+    });
+    children.find(|(_, child)| child.port.as_ref().is_some_and(|id| id.as_str() == port))
+}
+
+/// One port: alive, or dead with its reason; or the reason why that is unknown. Times are those since then, in seconds.
+pub fn port(network: &Network, id: &str, now: f64) -> Value {
+    let looked = network.looked.get(id);
+    let unknown = || {
+        let seen = network.nodes.get(node_of(id));
+        match seen.map(|seen| &seen.failure) {
+            None => "there is no such node",
+            Some(None) => "its node tells nothing of it",
+            Some(Some(failure)) => failure,
+        }
+    };
+    let failure = match looked {
+        Some(looked) if looked.told && network.answers(node_of(id)) => looked.failure.as_deref(),
+        _ => Some(unknown()),
+    };
+    let died = looked.and_then(|looked| {
+        let (ago, death) = looked.death(now)?;
+        Some(json!({ "type": death.kind, "ago": ago, "reason": death.reason }))
+    });
+    json!({
+        "id": id,
+        "alive": looked.and_then(|looked| looked.alive.as_ref()),
+        "died": died,
+        "ended": looked.and_then(|looked| Some(now - looked.ended?)),
+        "supervisor": supervisor(network, id).map(|(supervisor, child)| json!({ "id": supervisor.id, "child": child })),
+        "error": failure,
+    })
 }
 
 /// The whole network in one document.

@@ -8,6 +8,7 @@ pub mod activity;
 pub mod collect;
 pub mod demo;
 pub mod document;
+pub mod looked;
 pub mod network;
 mod observer;
 pub mod reference;

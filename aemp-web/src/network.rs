@@ -2,6 +2,7 @@
 
 mod answer;
 mod family;
+mod ports;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -10,16 +11,20 @@ use std::{
 
 use aemp::{
     NodeId,
-    inspect::{ConnectionInfo, FamilyInfo, Functions, NodeInfo, Ports, Role, Traffic, Waits},
+    inspect::{
+        ConnectionInfo, Deaths, FamilyInfo, Functions, NodeInfo, Ports, Role, Traffic, Waits,
+    },
     logs::LogLine,
 };
 
 pub use self::{
     answer::{Report, Sight, Supervised, Tree, Trees},
     family::{Entry, Family, Opened, Turn},
+    ports::node_of,
 };
 use crate::{
     activity::Activity,
+    looked::Looked,
     reference::Part,
     text::sum,
     traces::Traces,
@@ -58,6 +63,8 @@ pub struct Seen {
     pub waiting: Option<Waiting>,
     /// The functions that it runs for others, after they have been requested, or the reason why they are unknown.
     pub functions: Option<Result<Functions, String>>,
+    /// Its last deaths, and the time at which it told them, after they have been requested; or the reason why they are unknown.
+    pub deaths: Option<Result<(Deaths, f64), String>>,
     /// The reason why it does not answer.
     pub failure: Option<String>,
     /// The time of its last answer.
@@ -167,6 +174,8 @@ pub struct Network {
     pub logs: Logs,
     /// The sampled traces.
     pub traces: Traces,
+    /// The ports that are looked at, by ID.
+    pub looked: BTreeMap<String, Looked>,
 }
 
 /// The lines of the log, the last of them.
@@ -203,6 +212,7 @@ impl Network {
             opened: BTreeMap::new(),
             logs: Logs::default(),
             traces: Traces::default(),
+            looked: BTreeMap::new(),
         }
     }
 
@@ -323,7 +333,7 @@ impl Network {
                 families,
                 counts,
             }) => {
-                seen.activity.add(at, counts);
+                seen.activity.add(at, counts.map(|counts| *counts));
                 connections.retain(|connection| connection.node != self.own);
                 let told = |info: &ConnectionInfo| (info.node.clone(), info.provider.clone());
                 let neighbours = connections.iter().map(told).collect();

@@ -61,7 +61,8 @@ use self::{door::Door, views::Actions, watch::Watch};
 /// to be added to them. It asks once a second, and only while a page is open, or ten seconds after. Nodes without the
 /// feature `metrics` count messages and calls while they are asked. Rates and times of handlers and calls are those of
 /// the last five to ten seconds. While the page of calls is open, nodes that are built with the feature `trace` follow one
-/// message in a second, and the page shows the [traces](aemp::inspect::Traces). Perl nodes are shown by their answers and by the reports of their neighbours. The
+/// message in a second, and the page shows the [traces](aemp::inspect::Traces). If the page of a port is asked for its messages, the
+/// port's node is [tapped](aemp::tap), which it may refuse. Perl nodes are shown by their answers and by the reports of their neighbours. The
 /// observer's own node is left out.
 ///
 /// # Limits
@@ -72,6 +73,9 @@ use self::{door::Door, views::Actions, watch::Watch};
 /// - Each node lists 200 handlers, those with the most messages and calls; fewer in a network of more than 200 nodes. A node with very many
 ///   ports counts them less often than once a second.
 /// - Times are known within a factor of two: a quantile is an estimate within its class.
+/// - The messages of 16 ports are followed at the same time, while a page asks for them. Of each, the last 50 are shown. The node copies all of them, up to
+///   the [limits](aemp::tap) of a tap.
+/// - A node remembers its last 256 deaths, of which its page lists 50.
 /// - The changes of a family are the differences of its contents from second to second.
 /// - 60 traces are kept for ten minutes at most: of a busy node and of a busy handler the slow ones. A trace has at most 100 spans of each node,
 ///   and 200 are drawn. Clocks that contradict the order of calls are corrected.

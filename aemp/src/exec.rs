@@ -34,8 +34,7 @@ mod ending;
 pub(crate) mod held;
 #[cfg(feature = "sim")]
 mod mortal;
-#[cfg(feature = "metrics")]
-mod occupancy;
+pub(crate) mod occupancy;
 pub(crate) mod pace;
 mod plan;
 pub(crate) mod ready;

@@ -6,6 +6,7 @@ use aemp_codec::{DecodeError, Value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{CallError, SendError, guard};
+use aemp_proto::weight;
 
 /// Kinds of reasons that have a meaning for reply ports.
 const NO_REPLY: &str = "no_reply";
@@ -16,6 +17,8 @@ const NOT_UNDERSTOOD: &str = "not_understood";
 const LONGEST_KIND: usize = 100;
 /// The longest text, in characters, of a reason that is made here.
 const LONGEST_TEXT: usize = 300;
+/// The size, in bytes, up to which a reason is [brief](Reason::brief).
+const BRIEF: usize = 1 << 10;
 
 fn cut(text: String) -> String {
     match text.char_indices().nth(LONGEST_TEXT) {
@@ -135,6 +138,24 @@ impl Reason {
         Self::new(vec![kind.into(), cut(text).into()])
     }
 
+    /// The reason itself if it is small, and otherwise a small one: its kind, and the beginning of its text.
+    pub(crate) fn brief(&self) -> Self {
+        if self.iter().map(weight).sum::<usize>() <= BRIEF {
+            return self.clone();
+        }
+        let mut text = Beginning(String::new());
+        // The end of the room is an error.
+        let _ = fmt::write(&mut text, format_args!("{self}"));
+        let kind = self.kind();
+        let text = match text.0.strip_prefix(kind) {
+            Some(rest) if !kind.is_empty() && kind.len() <= LONGEST_KIND => {
+                return Self::new(vec![kind.into(), cut(rest.trim_start().into()).into()]);
+            }
+            _ => text.0,
+        };
+        Self::new(vec![cut(text).into()])
+    }
+
     /// True if this is a normal end.
     #[must_use]
     pub fn is_normal(&self) -> bool {
@@ -181,6 +202,19 @@ impl fmt::Display for Reason {
             }
         }
         Ok(())
+    }
+}
+
+/// The beginning of a text of any length.
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(text.chars().take(BRIEF));
+        match self.0.len() < BRIEF {
+            true => Ok(()),
+            false => Err(fmt::Error),
+        }
     }
 }
 

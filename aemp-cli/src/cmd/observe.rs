@@ -31,8 +31,9 @@ pub(crate) fn command() -> Command {
              neighbours. The command's own node is left out. Runs until SIGINT or SIGTERM.\n\nThe pages can be seen by \
              everyone who reaches the address: on this machine by default. On another address than one of the loopback \
              interface, they are shown only with the token of the printed address. There is no encryption.\n\nEverything \
-             is also JSON: /api/network, nodes, connections, ports, types, handlers, counts, waits, traces, supervision, \
-             database, logs, changes, totals, top; with ?node=ID, ?trace=ID, or ?family=NAME for the contents of a family.\n\nWith --json, the address is printed as \
+             is also JSON: /api/network, nodes, connections, ports, types, handlers, counts, running, waits, traces, supervision, \
+             database, logs, changes, totals, top; with ?node=ID, ?trace=ID, or ?family=NAME for the contents of a family; \
+             /api/deaths?node=ID, and /api/port and messages with ?port=ID.\n\nWith --json, the address is printed as \
              {\"address\":URL}.",
         )
         .after_help("Examples:\n  aemp observe --demo\n  aemp -s green.example:4040 observe --listen '[::1]:8080'")

@@ -106,7 +106,13 @@ async fn watch(client: &Client<'_>) -> Outcome {
                     News::Node(report) => app.add_report(report),
                     News::Family(opened) => app.open(opened),
                     News::Trees(trees) => app.add_trees(trees),
-                    News::Functions { .. } | News::Waits { .. } | News::Traces { .. } => {}
+                    // None of its tables shows them.
+                    News::Functions { .. }
+                    | News::Waits { .. }
+                    | News::Traces { .. }
+                    | News::Deaths { .. }
+                    | News::Port { .. }
+                    | News::Messages { .. } => {}
                     News::Log(line) => app.log(line),
                 }
                 stale = true;

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use aemp::{
     Map, Node, NodeId, PortId, Value,
     inspect::{
-        Connections, Counts, FamilyInfo, Inspect, InspectError, MOST, NodeInfo, Ports, Traces,
-        Waits,
+        Connections, Counts, Deaths, FamilyInfo, Inspect, InspectError, MOST, NodeInfo, PortFate,
+        Ports, Traces, Waits,
     },
     supervisor::{Supervisor, SupervisorRef},
 };
@@ -33,6 +33,8 @@ const WAITS: usize = 200;
 const CALLS: usize = 20;
 /// The number of spans that are taken from one answer.
 const SPANS: usize = 300;
+/// The number of deaths that are listed for a node.
+const DEATHS: usize = 50;
 /// The number of global nodes that are asked for the owners of keys.
 pub(super) const GLOBALS: usize = 8;
 
@@ -155,17 +157,41 @@ pub(super) async fn waits(from: &Node, node: &str) -> Option<Waits> {
 /// The spans of a node from this number on, or the reason why it tells none.
 pub(super) async fn traces(from: &Node, node: &str, since: u64) -> Result<Traces, String> {
     let of = from.inspect(node).at_most(SPANS);
-    let mut traces = match timeout(PATIENCE, of.traces(since)).await {
-        Err(_) => return Err("no answer".into()),
-        Ok(Ok(traces)) => traces,
-        Ok(Err(InspectError::Refused { text, .. })) if text.starts_with("cannot inspect") => {
-            return Err("is of a version without samples".into());
-        }
-        Ok(Err(InspectError::Refused { text, .. })) => return Err(text),
-        Ok(Err(error)) => return Err(error.to_string()),
-    };
+    let mut traces = answered(of.traces(since), "is of a version without samples").await?;
     traces.spans.truncate(SPANS);
     Ok(traces)
+}
+
+/// The last deaths of a node, or the reason why it tells none.
+pub(super) async fn deaths(from: &Node, node: &str) -> Result<Deaths, String> {
+    let of = from.inspect(node).at_most(DEATHS);
+    let old = "is of a version that remembers no deaths";
+    let mut deaths = answered(of.deaths(), old).await?;
+    deaths.deaths.truncate(DEATHS);
+    Ok(deaths)
+}
+
+/// A port, alive or dead, or the reason why its node tells nothing of it.
+pub(super) async fn port(from: &Node, port: &PortId) -> Result<PortFate, String> {
+    let of = from.inspect(port.node());
+    let old = "is of a version that tells of ports with long queues alone";
+    answered(of.port(port.name()), old).await
+}
+
+/// An answer, or the reason why there is none: for a node that does not know the question, this one.
+async fn answered<T>(
+    question: impl Future<Output = Result<T, InspectError>>,
+    old: &str,
+) -> Result<T, String> {
+    match timeout(PATIENCE, question).await {
+        Err(_) => Err("no answer".into()),
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(InspectError::Refused { text, .. })) if text.starts_with("cannot inspect") => {
+            Err(old.into())
+        }
+        Ok(Err(InspectError::Refused { text, .. })) => Err(text),
+        Ok(Err(error)) => Err(error.to_string()),
+    }
 }
 
 /// The entries of a family, with their owners as far as these global nodes know them.

@@ -32,7 +32,7 @@ pub enum Sight {
         /// The families of the database that it knows.
         families: Vec<FamilyInfo>,
         /// Its counts, or the reason why there are none.
-        counts: Result<Counts, String>,
+        counts: Result<Box<Counts>, String>,
     },
     /// A node without inspection.
     Foreign {
@@ -50,7 +50,7 @@ impl Sight {
     #[must_use]
     pub fn with(mut self, found: Result<Counts, String>) -> Self {
         if let Self::Full { counts, .. } = &mut self {
-            *counts = found;
+            *counts = found.map(Box::new);
         }
         self
     }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use aemp::logs::LogLevel;
 use axum::{
     extract::{Path, Query, State as StateOf},
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{demand::Thing, server::Shared, watch::State};
+use super::{demand::Thing, door::is_led_here, server::Shared, watch::State};
 use crate::{document, network::Seen, topology::graph::Graph};
 
 /// The parameters of a question.
@@ -24,28 +24,48 @@ pub(super) struct About {
     family: Option<String>,
     /// One trace.
     trace: Option<String>,
+    /// One port.
+    port: Option<String>,
+}
+
+impl About {
+    /// The things that must be collected for a document, besides the nodes.
+    fn things(&self, subject: &str) -> Vec<Thing> {
+        let port = || self.port.clone().into_iter();
+        match subject {
+            "supervision" => vec![Thing::Trees],
+            "waits" => vec![Thing::Waits],
+            "traces" => vec![Thing::Traces],
+            "logs" => vec![Thing::Logs(LogLevel::Info)],
+            "database" => self.family.iter().cloned().map(Thing::Family).collect(),
+            "deaths" => self.node.iter().cloned().map(Thing::Deaths).collect(),
+            "port" => port().map(Thing::Port).chain([Thing::Trees]).collect(),
+            "messages" => port()
+                .map(Thing::Port)
+                .chain(port().map(Thing::Messages))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// The answer to `/api/WHAT`.
 pub(super) async fn answer(
     StateOf(shared): StateOf<Shared>,
     Path(subject): Path<String>,
+    headers: HeaderMap,
     Query(about): Query<About>,
 ) -> Response {
     let mut things = vec![Thing::Nodes];
-    match (subject.as_str(), &about.family) {
-        ("supervision", _) => things.push(Thing::Trees),
-        ("waits", _) => things.push(Thing::Waits),
-        ("traces", _) => things.push(Thing::Traces),
-        ("logs", _) => things.push(Thing::Logs(LogLevel::Info)),
-        ("database", Some(family)) => things.push(Thing::Family(family.clone())),
-        _ => {}
+    if !(subject == "messages" && is_led_here(&headers)) {
+        things.extend(about.things(&subject));
     }
     let _look = shared.watch.viewer(things.clone());
     shared.watch.refreshed(&things).await;
     let Some(document) = find(&subject, &about, &shared.watch.state()) else {
-        let text = "There is no such document, node, family or trace. There are network, nodes, connections, ports, types, handlers, \
-                    counts, waits, traces, supervision, database, logs, changes, totals, top.\n";
+        let text = "There is no such document, node, family, trace or port. There are network, nodes, connections, ports, types, handlers, \
+                    counts, running, waits, traces, supervision, database, logs, changes, totals, top; with ?node=ID, deaths; with ?port=ID, port and \
+                    messages.\n";
         return (StatusCode::NOT_FOUND, text).into_response();
     };
     let kind = [(CONTENT_TYPE, "application/json")];
@@ -88,6 +108,7 @@ fn find(subject: &str, about: &About, state: &State) -> Option<Value> {
             None => json!(seen.activity.last()),
             Some(error) => json!({ "error": error }),
         }),
+        "running" => document::running(network, node),
         "waits" => document::waits(network),
         "top" => document::top(network),
         "traces" => document::traces(&network.traces, about.trace.as_deref())?,
@@ -107,6 +128,18 @@ fn find(subject: &str, about: &About, state: &State) -> Option<Value> {
                 Err(error) => json!({ "error": error }),
             },
         },
+        "deaths" => match network.nodes.get(node?)?.deaths.as_ref()? {
+            Ok((deaths, _)) => json!(deaths),
+            Err(error) => json!({ "error": error }),
+        },
+        "port" => document::port(network, about.port.as_deref()?, state.now),
+        "messages" => json!(
+            network
+                .looked
+                .get(about.port.as_deref()?)?
+                .tapped
+                .as_ref()?
+        ),
         "logs" => network
             .logs
             .lines

@@ -28,6 +28,12 @@ pub(crate) enum Thing {
     Traces,
     /// The functions of a node.
     Functions(String),
+    /// The last deaths of a node's ports.
+    Deaths(String),
+    /// A port.
+    Port(String),
+    /// The messages of a port, by a tap.
+    Messages(String),
     /// The contents of a family of the database.
     Family(String),
 }

@@ -4,7 +4,8 @@
 //! A page of a stranger in the same browser is the danger, besides people who can reach the address. It can send requests
 //! here, but cannot read the answers, unless its name resolves to this address (DNS rebinding). So the `Host` of a request must
 //! be a name of this machine's loopback or the address that is listened on. It cannot send actions, because their `Origin` must
-//! be this server. The token keeps away people who can reach the address.
+//! be this server. For the same reason it gets no tap: the messages of a port are shown to requests of our own pages, and to those that
+//! a user has typed. The token keeps away people who can reach the address.
 
 use axum::{
     extract::{Request, State},
@@ -145,6 +146,13 @@ fn check(
             "A token is needed. Use the address that `aemp observe` printed.\n",
         ),
     }
+}
+
+/// True if a page of another server has made the browser ask. Browsers say that of requests to a loopback address; elsewhere
+/// the cookie of the token stays away from such requests.
+pub(super) fn is_led_here(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    site.is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 /// The token in `token=TOKEN`.

@@ -217,7 +217,11 @@ fn row(columns: &[Column], row: &Row, link: impl Fn(&Row, usize) -> Option<Page>
                 @let text = &row.cells.get(at).unwrap_or(&empty).text;
                 td class=(classes(column)) {
                     @match link(row, at) {
-                        Some(page) => { a href=(page.href()) { (text) } }
+                        Some(page) => {
+                            // The indentation of a tree is no part of the link.
+                            @let name = text.trim_start();
+                            (text[..text.len() - name.len()]) a href=(page.href()) { (name) }
+                        }
                         None => { (text) }
                     }
                 }

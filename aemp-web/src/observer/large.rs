@@ -131,7 +131,7 @@ fn state() -> State {
             connections: of::<Connections>(connections).connections,
             ports: of::<Ports>(ports),
             families: of::<Vec<FamilyInfo>>(families),
-            counts: Ok(of::<Counts>(counts)),
+            counts: Ok(Box::new(of::<Counts>(counts))),
         };
         let template = (sight, of::<Waits>(waits));
         let answers: Vec<_> = (0..NODES).map(|n| (id(n), like(n, &template))).collect();

@@ -159,6 +159,8 @@ pub(crate) struct Query {
     ago: u32,
     /// The level from which lines of the log are shown.
     level: String,
+    /// Not empty to show the messages of a port.
+    tap: String,
 }
 
 impl Query {
@@ -180,6 +182,8 @@ pub(crate) struct Request {
     pub(crate) from: usize,
     pub(crate) ago: u32,
     pub(crate) level: LogLevel,
+    /// True if the messages of the port are to be shown.
+    pub(crate) taps: bool,
 }
 
 impl Request {
@@ -202,6 +206,7 @@ impl Request {
             from: query.from,
             ago: query.ago,
             level: query.level.parse().unwrap_or(LEVEL),
+            taps: !query.tap.is_empty(),
         })
     }
 
@@ -209,11 +214,19 @@ impl Request {
     pub(crate) fn things(&self) -> Vec<Thing> {
         let mut things = vec![Thing::Nodes];
         match &self.page {
-            Page::Supervision | Page::Port(_) => things.push(Thing::Trees),
+            Page::Supervision => things.push(Thing::Trees),
+            Page::Port(id) => {
+                things.extend([Thing::Trees, Thing::Port(id.clone())]);
+                if self.taps {
+                    things.push(Thing::Messages(id.clone()));
+                }
+            }
             Page::Ports => things.push(Thing::Waits),
             Page::Calls | Page::Trace(_) => things.push(Thing::Traces),
             Page::Logs => things.push(Thing::Logs(self.level)),
-            Page::Node(id) => things.push(Thing::Functions(id.clone())),
+            Page::Node(id) => {
+                things.extend([Thing::Functions(id.clone()), Thing::Deaths(id.clone())]);
+            }
             Page::Family(id) => things.push(Thing::Family(id.clone())),
             _ => {}
         }
@@ -234,6 +247,14 @@ impl Request {
     pub(crate) fn from(&self, row: usize) -> Self {
         Self {
             from: row,
+            ..self.clone()
+        }
+    }
+
+    /// The same request, with the messages of its port or without.
+    pub(crate) fn tapping(&self, taps: bool) -> Self {
+        Self {
+            taps,
             ..self.clone()
         }
     }
@@ -275,6 +296,9 @@ impl Request {
         }
         if self.level != LEVEL {
             put("level", &self.level.to_string());
+        }
+        if self.taps {
+            put("tap", "1");
         }
         address
     }
@@ -336,6 +360,23 @@ mod tests {
         assert_eq!(
             filtered.from(100).sorted(1).live(),
             "/live/ports?sort=1&q=a%26b"
+        );
+    }
+
+    #[test]
+    fn messages_are_followed_by_request_alone() {
+        let port = request("port", Some("a#1"));
+        let messages = Thing::Messages("a#1".into());
+        assert!(!port.things().contains(&messages));
+        let tapping = port.tapping(true);
+        assert_eq!(tapping.live(), "/live/port?id=a%231&tap=1");
+        assert!(tapping.things().contains(&messages));
+        assert_eq!(tapping.tapping(false).href(), "/port?id=a%231");
+        assert!(
+            !request("ports", None)
+                .tapping(true)
+                .things()
+                .contains(&messages)
         );
     }
 

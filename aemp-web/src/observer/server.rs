@@ -12,7 +12,7 @@ use aemp::logs::LogLevel;
 use axum::{
     Router,
     extract::{Path, Query as QueryOf, State as StateOf, rejection::QueryRejection},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     middleware::from_fn_with_state,
     response::{
         Html, IntoResponse, Response,
@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{
     actions, api, assets,
-    door::{Door, guard},
+    door::{Door, guard, is_led_here},
     html::document,
     page::{Query, Request},
     views::{Actions, view},
@@ -69,16 +69,17 @@ pub(super) fn router(watch: Watch, door: Door, actions: Actions) -> Router {
 
 type Asked = Result<QueryOf<Query>, QueryRejection>;
 
-async fn home(shared: StateOf<Shared>, query: Asked) -> Response {
-    page(shared, Path("network".into()), query).await
+async fn home(shared: StateOf<Shared>, headers: HeaderMap, query: Asked) -> Response {
+    page(shared, Path("network".into()), headers, query).await
 }
 
 async fn page(
     StateOf(shared): StateOf<Shared>,
     Path(name): Path<String>,
+    headers: HeaderMap,
     query: Asked,
 ) -> Response {
-    let request = match request(&shared, &name, query) {
+    let request = match request(&shared, &name, &headers, query) {
         Ok(request) => request,
         Err(answer) => return *answer,
     };
@@ -91,7 +92,12 @@ async fn page(
 }
 
 /// The request for a page, or the answer that there is none.
-fn request(shared: &Shared, name: &str, query: Asked) -> Result<Request, Box<Response>> {
+fn request(
+    shared: &Shared,
+    name: &str,
+    headers: &HeaderMap,
+    query: Asked,
+) -> Result<Request, Box<Response>> {
     let query = match query {
         Ok(QueryOf(query)) => query,
         Err(error) => {
@@ -104,6 +110,7 @@ fn request(shared: &Shared, name: &str, query: Asked) -> Result<Request, Box<Res
         // Nodes send more lines for each level beyond.
         request.level = request.level.min(LogLevel::Info);
     }
+    request.taps &= !is_led_here(headers);
     Ok(request)
 }
 
@@ -119,9 +126,10 @@ fn no_page() -> Response {
 async fn live(
     StateOf(shared): StateOf<Shared>,
     Path(name): Path<String>,
+    headers: HeaderMap,
     query: Asked,
 ) -> Response {
-    let request = match request(&shared, &name, query) {
+    let request = match request(&shared, &name, &headers, query) {
         Ok(request) => request,
         Err(answer) => return *answer,
     };

@@ -1,19 +1,16 @@
 //! The live part of each page.
 
 mod calls;
+mod node;
+mod port;
 mod ports;
 
-use std::collections::BTreeMap;
-
-use aemp::{
-    inspect::{NodeInfo, SeedInfo},
-    logs::LogLevel,
-};
+use aemp::logs::LogLevel;
 use maud::{Markup, html};
 
 use super::{
     history::Change,
-    html::{curves, facts, plain, table},
+    html::{curves, table},
     page::{Page, Request},
     picture::Picture,
     watch::State,
@@ -23,14 +20,12 @@ use crate::{
     rows,
     tab::Tab,
     table::Row,
-    text::{count, short, shown, since},
+    text::{shown, since},
     topology::graph::Graph,
 };
 
 /// The number of changes that are shown.
 const CHANGES: usize = 30;
-/// The number of functions that are shown.
-const FUNCTIONS: usize = 200;
 
 /// The number of nodes without counts that are shown.
 const UNCOUNTED: usize = 50;
@@ -47,7 +42,7 @@ pub(crate) fn view(request: &Request, state: &State, actions: Actions) -> Markup
     let network = &state.network;
     match &request.page {
         Page::Network => overview(request, state),
-        Page::Node(id) => node(request, state, id, actions),
+        Page::Node(id) => node::one(request, state, id, actions),
         Page::Connections => table(
             request,
             rows::table(network, Tab::Connections, None),
@@ -57,7 +52,7 @@ pub(crate) fn view(request: &Request, state: &State, actions: Actions) -> Markup
         Page::Ports => ports::view(request, network),
         Page::Calls => calls::view(request, state),
         Page::Trace(id) => calls::one(state, id),
-        Page::Port(id) => ports::one(network, id, actions),
+        Page::Port(id) => port::one(request, state, id, actions),
         Page::Supervision => table(
             request,
             rows::table(network, Tab::Tree, None),
@@ -139,157 +134,20 @@ fn connection_link(row: &Row, at: usize) -> Option<Page> {
     }
 }
 
+/// The reason why a node does not answer.
+fn unanswered(seen: &Seen) -> Markup {
+    html! {
+        @if let Some(failure) = &seen.failure {
+            p.notice.bad role="status" { "The node gives no answer: " (shown(failure)) }
+        }
+    }
+}
+
 /// A page about something that is not known.
 fn unknown(kind: &str, id: &str) -> Markup {
     html! {
         p.notice role="status" {
             "There is no " (kind) " " code { (shown(id)) } " in the network now, or it has not answered yet."
-        }
-    }
-}
-
-fn node(request: &Request, state: &State, id: &str, actions: Actions) -> Markup {
-    let network = &state.network;
-    let about = |change: &&Change| change.kind.nodes().contains(&Some(id));
-    let Some(seen) = network.nodes.get(id) else {
-        return unknown("node", id);
-    };
-    html! {
-        @if let Some(failure) = &seen.failure {
-            p.notice.bad role="status" { "The node gives no answer: " (shown(failure)) }
-        }
-        @match &seen.info {
-            Some(info) => (details(seen, info)),
-            None => (facts([("implementation", html! { (shown(seen.provider.as_deref().unwrap_or("unknown"))) })])),
-        }
-        (table(request, rows::table(network, Tab::Connections, Some(id)), "Connections", connection_link))
-        (plain(rows::table(network, Tab::Types, Some(id)), "Types of ports", |_, _| None))
-        (plain(rows::table(network, Tab::Handlers, Some(id)), "Handlers", |_, _| None))
-        (plain(rows::table(network, Tab::Calls, Some(id)), "Calls that this node makes", |_, _| None))
-        (plain(rows::table(network, Tab::Ports, Some(id)), "The longest queues", ports::link))
-        (uncounted(network, Some(id)))
-        (functions(seen))
-        @if actions == Actions::On { (forms(id, seen)) }
-        (changes(state, state.history.changes().filter(about)))
-    }
-}
-
-fn functions(seen: &Seen) -> Markup {
-    let Some(functions) = &seen.functions else {
-        return html! {};
-    };
-    html! {
-        h2 { "Functions for other nodes" }
-        @match functions {
-            Err(why) => p.dim { (shown(why)) },
-            Ok(functions) => {
-                ul.functions {
-                    @for init in functions.init.iter().take(FUNCTIONS) {
-                        li {
-                            code { (shown(&init.name)) } " "
-                            @if !init.signature.is_empty() { code.dim { (shown(&init.signature)) } }
-                        }
-                    }
-                }
-                @let callable: Vec<&str> = functions.callable.iter().take(FUNCTIONS).map(String::as_str).collect();
-                @if !callable.is_empty() { p { "Can be called: " code { (shown(callable.join(" "))) } } }
-            }
-        }
-    }
-}
-
-/// The actions of a node.
-fn forms(id: &str, seen: &Seen) -> Markup {
-    let functions = seen
-        .functions
-        .as_ref()
-        .and_then(|known| known.as_ref().ok());
-    html! {
-        h2 { "Actions" }
-        form.tools method="post" action="/spawn" {
-            input type="hidden" name="node" value=(id);
-            label for="function" { "Function" }
-            input #function name="function" list="functions" required;
-            datalist #functions {
-                @for init in functions.iter().flat_map(|known| &known.init).take(FUNCTIONS) { option value=(init.name) {} }
-            }
-            label for="arguments" { "Arguments" }
-            input #arguments name="arguments" placeholder="[1, \"text\"]";
-            button { "Spawn a port" }
-        }
-        form.tools method="post" action="/stop" {
-            input type="hidden" name="node" value=(id);
-            button.danger { "Stop this node" }
-            span.dim { "Its ports handle their queues first, ten seconds at most." }
-        }
-    }
-}
-
-fn details(seen: &Seen, info: &NodeInfo) -> Markup {
-    let memory = match info.memory {
-        Some(bytes) => format!("{}B", short(bytes as f64)),
-        None => "unknown".into(),
-    };
-    let role = match (&info.role, &info.master) {
-        (Some(role), Some(master)) => html! {
-            (format!("{role:?}").to_lowercase()) " of "
-            a href=(Page::Node(master.clone()).href()) { (shown(master)) }
-        },
-        (Some(role), None) => html! { (format!("{role:?}").to_lowercase()) },
-        (None, _) => html! { "unknown" },
-    };
-    let (received, sent, counts) = (seen.received(), seen.sent(), seen.activity.last());
-    let unknown = || "unknown".to_owned();
-    let rate = |rate: crate::network::Rate| {
-        html! { (short(rate.packets)) " messages/s, " (short(rate.bytes)) "B/s" }
-    };
-    html! {
-        (facts([
-            ("role", role),
-            ("implementation", html! { (shown(&info.provider)) }),
-            ("version", html! { (shown(&info.version)) }),
-            ("up", html! { (since(info.uptime)) }),
-            ("memory", html! { (memory) }),
-            ("process", html! { (info.process) ", " (shown(&info.os)) }),
-            ("ports", html! { (count(info.ports)) }),
-            ("deaths", html! { (counts.map_or_else(unknown, |_| count(seen.activity.died()))) }),
-            ("restarts", html! { (counts.map_or_else(unknown, |counts| count(counts.restarts))) }),
-            ("limits reached", html! { (counts.map_or_else(unknown, |counts| limits(&counts.limits))) }),
-            ("slow handlers", html! { (counts.map_or_else(unknown, |counts| count(counts.slow))) }),
-            ("receives", rate(received)),
-            ("sends", rate(sent)),
-            ("queued for connections", html! { (short(seen.queued_bytes() as f64)) "B" }),
-            ("listens on", html! { (shown(info.listeners.join(" "))) }),
-            ("secure mode", html! { (if info.secure { "yes" } else { "no" }) }),
-        ]))
-        @if !info.seeds.is_empty() {
-            h2 { "Seeds" }
-            ul { @for seed in &info.seeds { (self::seed(seed)) } }
-        }
-    }
-}
-
-/// The limits that were reached, with how often.
-fn limits(limits: &BTreeMap<String, u64>) -> String {
-    if limits.is_empty() {
-        return "none".into();
-    }
-    let limits = limits
-        .iter()
-        .map(|(limit, times)| format!("{limit}: {}", count(*times)));
-    shown(limits.collect::<Vec<_>>().join(", "))
-}
-
-fn seed(seed: &SeedInfo) -> Markup {
-    html! {
-        li class=[(!seed.connected).then_some("bad")] {
-            code { (shown(&seed.address)) } " "
-            @if let Some(node) = &seed.node { a href=(Page::Node(node.clone()).href()) { (shown(node)) } " " }
-            @match (&seed.failure, seed.connected) {
-                (_, true) => "connected",
-                (Some(failure), false) => { "not connected: " (shown(&failure.text)) }
-                (None, false) => "not connected",
-            }
         }
     }
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     collect::{Collector, News},
-    network::Network,
+    network::{Network, node_of},
 };
 
 /// The time between two rounds in a small network.
@@ -33,6 +33,8 @@ const ROUND: Duration = Duration::from_secs(1);
 const NODES_PER_SECOND: usize = 250;
 /// The least time between two ticks.
 const FRAME: Duration = Duration::from_millis(200);
+/// The number of ports that are looked at.
+const PORTS: usize = 64;
 /// The age up to which a state is shown without waiting for a newer one.
 const FRESH: Duration = Duration::from_secs(5);
 /// The time for which a page waits for a state.
@@ -125,6 +127,8 @@ impl Watch {
             let state = self.state();
             let has = |thing: &Thing| match thing {
                 Thing::Family(family) => state.network.opened.contains_key(family),
+                Thing::Port(port) => state.network.is_told_of(port),
+                Thing::Messages(port) => state.network.is_tapping(port),
                 _ => true,
             };
             state.is_fresh() && things.iter().all(has)
@@ -193,12 +197,40 @@ impl Work {
         }
     }
 
+    /// Follows the messages that are wanted, of ports whose nodes answer, and forgets ports without a viewer.
+    fn follow_messages(&mut self, wanted: &[Thing]) {
+        let mut state = self.watch.write();
+        let network = &mut state.network;
+        let is_wanted = |port: &String| wanted.contains(&Thing::Port(port.clone()));
+        network.looked.retain(|port, _| is_wanted(port));
+        let tapped: Vec<&str> = wanted
+            .iter()
+            .filter_map(|thing| match thing {
+                Thing::Messages(port) => Some(&**port),
+                _ => None,
+            })
+            .filter(|port| network.answers(node_of(port)))
+            .collect();
+        for port in &tapped {
+            network.looked.entry((*port).into()).or_default();
+        }
+        for (port, looked) in &mut network.looked {
+            match tapped.contains(&&**port) {
+                true => drop(looked.tapped.get_or_insert_default()),
+                false => looked.tapped = None,
+            }
+        }
+        drop(state);
+        self.collector.follow_messages(tapped);
+    }
+
     /// Asks for everything that is wanted.
     fn round(&mut self) {
         let wanted = self.watch.demand.wanted();
         self.next_round = Instant::now() + ROUND;
         self.soonest = Instant::now() + FRAME;
         self.follow_logs(&wanted);
+        self.follow_messages(&wanted);
         let now = self.collector.now();
         let mut state = self.watch.write();
         let State {
@@ -245,14 +277,22 @@ impl Work {
                 Thing::Waits => self.collector.ask_for_waits(names()),
                 Thing::Traces => self.collector.ask_for_traces(names()),
                 Thing::Functions(node) => self.collector.ask_for_functions(node),
+                Thing::Deaths(node) => self.collector.ask_for_deaths(node),
                 // They are asked already, or followed.
-                Thing::Nodes | Thing::Logs(_) => {}
+                Thing::Nodes | Thing::Logs(_) | Thing::Port(_) | Thing::Messages(_) => {}
                 Thing::Family(family) => {
                     let network = &self.watch.state().network;
                     self.collector.open(family, network);
                 }
             }
         }
+        let ports = wanted.iter().filter_map(|thing| match thing {
+            Thing::Port(port) => Some(port),
+            _ => None,
+        });
+        ports
+            .take(PORTS)
+            .for_each(|port| self.collector.ask_for_port(port));
     }
 
     fn take(&mut self, news: News) {
@@ -268,6 +308,9 @@ impl Work {
             News::Waits { node, waits } => network.add_waits(&node, waits),
             News::Traces { node, at, traces } => network.add_traces(&node, at, traces),
             News::Functions { node, functions } => network.add_functions(&node, functions),
+            News::Deaths { node, at, deaths } => network.add_deaths(&node, at, deaths),
+            News::Port { port, at, fate } => network.add_port(&port, at, fate),
+            News::Messages { port, tapped } => network.add_messages(&port, tapped),
             News::Log(line) => network.logs.add(line),
         }
         let was_fresh = state.is_fresh();

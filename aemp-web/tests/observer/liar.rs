@@ -140,6 +140,20 @@ fn lies(subject: &str) -> Value {
             spans.insert(0, stolen);
             json!({ "next": most, "lost": most, "spans": spans })
         }
+        "port" => json!({
+            "alive": { "id": "liar#a", "type": script, "queued": most, "monitors": most },
+            "died": { "port": "green#stolen", "type": script, "reason": [script] },
+        }),
+        "deaths" => {
+            let death = |port: &str| json!({ "port": port, "type": script, "ago": -1e308, "reason": [script, [most]] });
+            let mut deaths = vec![
+                death("green#buried"),
+                death("liar#\n"),
+                death(&format!("liar#{script}")),
+            ];
+            deaths.extend((0..20_000).map(|n| death(&format!("liar#{n}"))));
+            json!({ "total": most, "deaths": deaths })
+        }
         "owners" => json!({ "owners": { script: [script, "soup"] } }),
         "families" => json!({ "total": 1, "families": [{ "name": script, "keys": most }] }),
         _ => json!({ "init": [{ "name": script, "signature": script }], "callable": [script] }),
@@ -193,6 +207,8 @@ async fn lies_are_shown_as_text_and_break_nothing() {
         "/logs",
         "/node?id=liar",
         "/port?id=liar%23a",
+        "/port?id=liar%23other",
+        "/port?id=liar%23a&tap=1",
         "/port?id=green%23stolen",
         "/api/nodes",
         "/api/ports",
@@ -203,6 +219,8 @@ async fn lies_are_shown_as_text_and_break_nothing() {
         "/api/handlers",
         "/api/counts",
         "/api/waits",
+        "/api/port?port=liar%23a",
+        "/api/deaths?node=liar",
         "/api/top",
         "/trace?id=00000000000000000000000000000007",
         "/api/traces",
@@ -229,6 +247,20 @@ async fn lies_are_shown_as_text_and_break_nothing() {
     );
     let waits = get(watched.at, "/api/waits").await.body;
     assert!(!waits.contains("green#1"), "it speaks for others: {waits}");
+    let deaths = get(watched.at, "/api/deaths?node=liar").await.json();
+    let listed = deaths["deaths"].as_array().map_or(0, Vec::len);
+    assert!((1..=50).contains(&listed), "{listed}");
+    assert!(
+        !deaths.to_string().contains("green#"),
+        "it speaks for others"
+    );
+    let port = get(watched.at, "/api/port?port=liar%23a").await.json();
+    assert_eq!(
+        (&port["alive"]["id"], &port["died"]),
+        (&json!("liar#a"), &Value::Null)
+    );
+    let other = get(watched.at, "/api/port?port=liar%23other").await.json();
+    assert_eq!(other["alive"], Value::Null, "that is another port");
     // The others are shown as they are.
     let green = get(watched.at, "/node?id=green").await.body;
     assert!(green.contains("aemp-rs-"), "{green}");

@@ -8,6 +8,7 @@ mod driver;
 mod http;
 mod liar;
 mod pages;
+mod ports;
 mod strangers;
 mod traces;
 mod watched;

@@ -23,7 +23,7 @@ impl Shop {
 }
 
 /// The pages of a network with the node `green` and the family `menu`.
-pub(crate) const PAGES: [&str; 12] = [
+pub(crate) const PAGES: [&str; 13] = [
     "/",
     "/?ago=30",
     "/connections",
@@ -34,6 +34,7 @@ pub(crate) const PAGES: [&str; 12] = [
     "/logs",
     "/node?id=green",
     "/port?id=green%23nobody",
+    "/port?id=green%23nobody&tap=1",
     "/family?id=menu",
     "/trace?id=00000000000000000000000000000001",
 ];
@@ -114,7 +115,7 @@ async fn missing_pages_and_nodes_are_explained() {
         (
             "/api/nodes?node=blue",
             404,
-            "There is no such document, node, family or trace.",
+            "There is no such document, node, family, trace or port.",
         ),
         ("/ports?from=-1", 400, "The address is not understood"),
         ("/ports?sort=99&from=4000000000", 200, "The longest queues"),
@@ -126,7 +127,7 @@ async fn missing_pages_and_nodes_are_explained() {
             "There is no node <code>blue</code>",
         ),
         ("/port?id=", 200, "There is no node"),
-        ("/port?id=green%23a", 200, "it has ended"),
+        ("/port?id=green%23a", 200, "There is no such port now."),
     ] {
         let answer = get(at, path).await;
         assert_eq!(answer.status, status, "{path}: {}", answer.body);

@@ -2,7 +2,7 @@
 
 use aemp_codec::{Map, Value};
 
-use super::{Address, ConfigError, ConfigFile, Key, Kind, Place, read};
+use super::{Address, ConfigError, ConfigFile, Expected, Key, Kind, Place, ValueError, read};
 use crate::spelling::nearest;
 
 /// Reading and changing. In these methods, the profile `None` is the top level, which has the defaults of all profiles.
@@ -32,7 +32,7 @@ impl ConfigFile {
         match self.all_profiles()?.and_then(|map| map.get(name)) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Map(map)) => Ok(Some(map)),
-            Some(other) => Err(self.wrong(&["profile", name], "an object", other)),
+            Some(other) => Err(self.wrong(&["profile", name], Expected::Object, other)),
         }
     }
 
@@ -40,7 +40,7 @@ impl ConfigFile {
         match self.map.get("profile") {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Map(map)) => Ok(Some(map)),
-            Some(other) => Err(self.wrong(&["profile"], "an object of profiles", other)),
+            Some(other) => Err(self.wrong(&["profile"], Expected::Profiles, other)),
         }
     }
 
@@ -145,7 +145,7 @@ impl ConfigFile {
         let item = vec![item.into()];
         let new = match known.normalize(&Value::Array(item)) {
             Ok(Value::Array(new)) if known.is_list() => new,
-            Ok(_) => return Err(wrong_value(profile, key, "it is not a list".into())),
+            Ok(_) => return Err(wrong_value(profile, key, ValueError::NoList)),
             Err(problem) => return Err(wrong_value(profile, key, problem)),
         };
         let mut items = self.items(profile, key)?;
@@ -223,9 +223,9 @@ impl ConfigFile {
         match self.map.get_mut("profile") {
             Some(Value::Map(profiles)) => match profiles.get_mut(name) {
                 Some(Value::Map(section)) => Ok(section),
-                _ => Err(wrong_value(profile, "", "it is not an object".into())),
+                _ => Err(wrong_value(profile, "", ValueError::NoObject)),
             },
-            _ => Err(wrong_value(None, "profile", "it is not an object".into())),
+            _ => Err(wrong_value(None, "profile", ValueError::NoObject)),
         }
     }
 }
@@ -240,11 +240,7 @@ fn path<'a>(profile: Option<&'a str>, key: &'a str) -> Vec<&'a str> {
 fn known(profile: Option<&str>, key: &str) -> Result<&'static Key, ConfigError> {
     let known = Key::named(key).ok_or_else(|| no_key(key))?;
     if known.kind == Kind::Profile && profile.is_none() {
-        return Err(wrong_value(
-            None,
-            key,
-            "only profiles have parents; the top level is the parent of all".into(),
-        ));
+        return Err(wrong_value(None, key, ValueError::ParentOfTopLevel));
     }
     Ok(known)
 }
@@ -258,7 +254,7 @@ pub(super) fn no_key(key: &str) -> ConfigError {
     }
 }
 
-fn wrong_value(profile: Option<&str>, key: &str, problem: String) -> ConfigError {
+fn wrong_value(profile: Option<&str>, key: &str, problem: ValueError) -> ConfigError {
     let place = Place {
         file: None,
         profile: profile.map(str::to_owned),

@@ -1,7 +1,14 @@
 //! The errors of a configuration.
 
+mod syntax;
+mod value;
+
 use std::{fmt, io, path::PathBuf, time::Duration};
 
+pub use self::{
+    syntax::SyntaxError,
+    value::{Expected, ValueError},
+};
 use super::Position;
 
 /// The reason why a configuration cannot be read, written or used.
@@ -34,8 +41,8 @@ pub enum ConfigError {
         path: PathBuf,
         /// The position of the mistake.
         position: Position,
-        /// The expected and the actual contents.
-        problem: String,
+        /// The mistake.
+        problem: SyntaxError,
     },
     /// Another process changed the file after it was read. Nothing was written.
     #[error("{}: another process has changed it meanwhile", path.display())]
@@ -59,8 +66,8 @@ pub enum ConfigError {
     Value {
         /// The place of the value.
         place: Box<Place>,
-        /// The expected and the actual contents.
-        problem: String,
+        /// The problem of the value.
+        problem: ValueError,
     },
     /// A profile has a parent that does not exist. AEMP takes such a parent for an empty profile.
     #[error("{place}: there is no profile {parent:?}{}", hint(near.as_deref()))]

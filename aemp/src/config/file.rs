@@ -12,7 +12,7 @@ use std::{
 use aemp_codec::{Map, Value};
 
 use super::{
-    ConfigError, Environment, Place, Position, exposure,
+    ConfigError, Environment, Expected, Place, Position, ValueError, exposure,
     lock::{self, Hold},
     parse::{self, Fault},
     places::Places,
@@ -220,10 +220,13 @@ impl ConfigFile {
     }
 
     /// The error of a value at `path` that is not as expected.
-    pub(super) fn wrong(&self, path: &[&str], expected: &str, found: &Value) -> ConfigError {
+    pub(super) fn wrong(&self, path: &[&str], expected: Expected, found: &Value) -> ConfigError {
         ConfigError::Value {
             place: self.place(path).into(),
-            problem: format!("expected {expected}, found {}", read::kind(found)),
+            problem: ValueError::Unexpected {
+                expected,
+                found: read::kind(found).into(),
+            },
         }
     }
 

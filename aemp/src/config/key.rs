@@ -2,7 +2,7 @@
 
 use aemp_codec::Value;
 
-use super::read;
+use super::{ValueError, read};
 
 /// A key of the configuration, as in `aemp setKEY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,8 +264,8 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// Returns the expected and the actual contents.
-    pub fn normalize(&self, value: &Value) -> Result<Value, String> {
+    /// The problem of the value.
+    pub fn normalize(&self, value: &Value) -> Result<Value, ValueError> {
         if value.is_null() {
             return Ok(Value::Null);
         }

@@ -9,7 +9,9 @@ use std::{borrow::Cow, fmt};
 
 use aemp_codec::{Map, Value};
 
-use super::{ConfigError, ConfigFile, Environment, Key, Method, Place, edit::no_key, read};
+use super::{
+    ConfigError, ConfigFile, Environment, Key, Method, Place, ValueError, edit::no_key, read,
+};
 use crate::spelling::nearest;
 
 /// The sources of a node's settings, and their order.
@@ -145,7 +147,7 @@ impl<'a> Layers<'a> {
     pub(super) fn read<T>(
         &self,
         key: &str,
-        read: impl FnOnce(&Value) -> Result<T, String>,
+        read: impl FnOnce(&Value) -> Result<T, ValueError>,
     ) -> Result<Option<T>, ConfigError> {
         let Some((layer, value)) = self.find(key).filter(|(_, value)| !value.is_null()) else {
             return Ok(None);

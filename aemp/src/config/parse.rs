@@ -1,10 +1,8 @@
 //! A lenient JSON parser: with `#` comments, commas behind the last element, and tabs in strings.
 
-use std::borrow::Cow;
-
 use aemp_codec::{Map, Value};
 
-use super::{Position, places::Places};
+use super::{Position, SyntaxError, places::Places};
 
 /// The deepest nesting of arrays and objects, as in the reference.
 pub(super) const MAX_DEPTH: usize = 512;
@@ -13,7 +11,7 @@ pub(super) const MAX_DEPTH: usize = 512;
 #[derive(Debug, PartialEq)]
 pub(super) struct Fault {
     pub(super) at: Position,
-    pub(super) problem: String,
+    pub(super) problem: SyntaxError,
 }
 
 /// Parses a configuration: one object, or nothing at all.
@@ -23,7 +21,7 @@ pub(super) fn document(octets: &[u8]) -> Result<Option<(Map, Places)>, Fault> {
         Err(error) => {
             let valid = &octets[..error.valid_up_to()];
             let at = position(&String::from_utf8_lossy(valid), valid.len());
-            let problem = "expected UTF-8, found another octet".into();
+            let problem = SyntaxError::NotUtf8;
             return Err(Fault { at, problem });
         }
     };
@@ -53,7 +51,7 @@ fn position(text: &str, at: usize) -> Position {
     }
 }
 
-type Parsed<T> = Result<T, (usize, String)>;
+type Parsed<T> = Result<T, (usize, SyntaxError)>;
 
 struct Parser<'a> {
     text: &'a str,
@@ -142,7 +140,7 @@ impl Parser<'_> {
     fn enter(&mut self) -> Parsed<()> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err((self.at, format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err((self.at, SyntaxError::TooDeep));
         }
         self.at += 1;
         Ok(())
@@ -154,7 +152,7 @@ impl Parser<'_> {
     }
 
     /// Skips a comma, or stays before the end. Returns false at the end.
-    fn comma(&mut self, end: u8, expected: &str) -> Parsed<bool> {
+    fn comma(&mut self, end: u8, expected: &'static str) -> Parsed<bool> {
         match self.peek() {
             Some(b',') => {
                 self.at += 1;
@@ -188,10 +186,7 @@ impl Parser<'_> {
             "null" => Value::Null,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
-            _ => {
-                let problem = format!("expected a value, found `{word}`, which is not in quotes");
-                return Err((self.at, problem));
-            }
+            _ => return Err((self.at, SyntaxError::Unquoted(word.into()))),
         };
         self.at += word.len();
         Ok(value)
@@ -205,7 +200,7 @@ impl Parser<'_> {
         if octets.get(self.at) == Some(&b'0') {
             self.at += 1;
             if octets.get(self.at).is_some_and(u8::is_ascii_digit) {
-                return Err((start, "a number must not begin with 0".into()));
+                return Err((start, SyntaxError::LeadingZero));
             }
         } else {
             self.digits()?;
@@ -221,8 +216,7 @@ impl Parser<'_> {
             self.at += usize::from(matches!(octets.get(self.at), Some(b'+' | b'-')));
             self.digits()?;
         }
-        number(&self.text[start..self.at], whole)
-            .ok_or_else(|| (start, "the number is out of range".into()))
+        number(&self.text[start..self.at], whole).ok_or((start, SyntaxError::OutOfRange))
     }
 
     fn digits(&mut self) -> Parsed<()> {
@@ -244,18 +238,16 @@ impl Parser<'_> {
         loop {
             let rest = &self.text[self.at..];
             let Some(c) = rest.chars().next() else {
-                return Err((start, "a text without a closing quote".into()));
+                return Err((start, SyntaxError::Unclosed));
             };
             match c {
                 '"' => break,
                 '\\' => text.push(self.escape()?),
                 // Reports a missing quote at the end of its line.
-                '\n' | '\r' => {
-                    return Err((start, "a text without a closing quote in its line".into()));
-                }
+                '\n' | '\r' => return Err((start, SyntaxError::UnclosedLine)),
                 // U+007F is allowed: it is valid JSON, and this implementation writes it.
                 c if c < ' ' && c != '\t' => {
-                    return Err((self.at, "a control character in a text".into()));
+                    return Err((self.at, SyntaxError::ControlCharacter));
                 }
                 c => {
                     text.push(c);
@@ -278,7 +270,7 @@ impl Parser<'_> {
             Some(b'b') => '\u{8}',
             Some(b'f') => '\u{c}',
             Some(b'u') => return self.unicode(),
-            _ => return Err((start, "an unknown escape in a text".into())),
+            _ => return Err((start, SyntaxError::UnknownEscape)),
         };
         self.at += 2;
         Ok(c)
@@ -286,13 +278,12 @@ impl Parser<'_> {
 
     fn unicode(&mut self) -> Parsed<char> {
         let start = self.at;
-        let bad = |problem: &str| (start, problem.to_owned());
         let hex = |at: usize| {
             let digits = self.text.get(at..at + 6)?.strip_prefix("\\u")?;
             let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
             plain.then(|| u16::from_str_radix(digits, 16).ok())?
         };
-        let first = hex(start).ok_or_else(|| bad("`\\u` needs four hexadecimal digits"))?;
+        let first = hex(start).ok_or((start, SyntaxError::ShortEscape))?;
         if let Some(c) = char::from_u32(first.into()) {
             self.at += 6;
             return Ok(c);
@@ -300,21 +291,17 @@ impl Parser<'_> {
         let units = [first, hex(start + 6).unwrap_or_default()];
         let c = char::decode_utf16(units).next().and_then(Result::ok);
         self.at += 12;
-        c.ok_or_else(|| bad("half of a surrogate pair"))
+        c.ok_or((start, SyntaxError::LoneSurrogate))
     }
 
-    fn expected<T>(&mut self, wanted: &str) -> Parsed<T> {
+    fn expected<T>(&mut self, wanted: &'static str) -> Parsed<T> {
         self.peek();
         self.expected_here(wanted)
     }
 
-    fn expected_here<T>(&self, wanted: &str) -> Parsed<T> {
-        let found: Cow<'_, str> = match self.text[self.at..].chars().next() {
-            None => "the end of the file".into(),
-            Some(c) if c.is_control() => "a control character".into(),
-            Some(c) => format!("`{c}`").into(),
-        };
-        Err((self.at, format!("expected {wanted}, found {found}")))
+    fn expected_here<T>(&self, expected: &'static str) -> Parsed<T> {
+        let found = self.text[self.at..].chars().next();
+        Err((self.at, SyntaxError::Unexpected { expected, found }))
     }
 }
 

@@ -34,20 +34,25 @@ impl Permit {
     }
 }
 
+/// The error of a text that is not a [`Permit`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected NODES=FUNCTIONS, such as \"worker/*=My::Worker::*\", found {text:?}")]
+pub struct PermitError {
+    text: String,
+}
+
 impl FromStr for Permit {
-    type Err = String;
+    type Err = PermitError;
 
     /// Splits at the last `=`, because names of functions contain none.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, PermitError> {
         match text.rsplit_once('=') {
             Some((nodes, functions))
                 if !nodes.trim().is_empty() && !functions.trim().is_empty() =>
             {
                 Ok(Self::new(nodes.trim(), functions.trim()))
             }
-            _ => Err(format!(
-                "expected NODES=FUNCTIONS, such as \"worker/*=My::Worker::*\", found {text:?}"
-            )),
+            _ => Err(PermitError { text: text.into() }),
         }
     }
 }
@@ -122,6 +127,7 @@ mod tests {
             assert!(
                 text.parse::<Permit>()
                     .unwrap_err()
+                    .to_string()
                     .contains("expected NODES=FUNCTIONS")
             );
         }

@@ -2,28 +2,31 @@
 //!
 //! The errors name the expected value, and the value that was found.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use aemp_codec::{NodeId, Value};
 
-use super::{Address, Host, Permit, Seed, SeedError, Service, expand_node_id};
+use super::{Address, Expected, Host, Permit, Seed, Service, ValueError, expand_node_id};
 use aemp_proto::handshake::{
     Encrypt,
     auth::{Method, Secret},
 };
 
-type Read<T> = Result<T, String>;
+type Read<T> = Result<T, ValueError>;
 
 pub(super) fn text(value: &Value) -> Read<String> {
     match value.text() {
         Some(text) if !matches!(value, Value::Bool(_)) => Ok(text.into_owned()),
-        _ => wrong("a text", value),
+        _ => wrong(Expected::Text, value),
     }
 }
 
 /// Reads a text that errors must not repeat.
 pub(super) fn hidden(value: &Value) -> Read<String> {
-    text(value).map_err(|_| format!("expected a text, found {}", kind(value)))
+    text(value).map_err(|_| ValueError::Unexpected {
+        expected: Expected::Text,
+        found: kind(value).into(),
+    })
 }
 
 /// Reads the octets of a secret. Reference nodes take its characters for octets.
@@ -34,7 +37,7 @@ pub(super) fn secret(value: &Value) -> Read<Secret> {
     let text = Value::Str(hidden(value)?);
     match text.as_bytes() {
         Some(octets) => Ok(Secret::new(octets)),
-        None => Err("expected characters up to U+00FF only, as reference nodes do".into()),
+        None => Err(ValueError::WideSecret),
     }
 }
 
@@ -42,7 +45,10 @@ pub(super) fn node_id(value: &Value) -> Read<String> {
     let configured = text(value)?;
     match NodeId::new(expand_node_id(&configured, "host", "random")) {
         Ok(_) => Ok(configured),
-        Err(error) => Err(format!("{configured:?} is not a node ID: {error}")),
+        Err(error) => Err(ValueError::NodeId {
+            text: configured,
+            error,
+        }),
     }
 }
 
@@ -64,11 +70,10 @@ pub(super) fn number(value: &Value, least: f64) -> Read<Value> {
         .filter(|number| number.as_f64().is_some_and(|x| allowed.contains(&x)))
     {
         Some(number) => Ok(number),
-        None if known.is_some_and(|number| number.as_f64() > Some(MOST_SECONDS)) => wrong(
-            &format!("a number of seconds, at most {MOST_SECONDS}"),
-            value,
-        ),
-        None => wrong(&format!("a number of seconds, at least {least}"), value),
+        None if known.is_some_and(|number| number.as_f64() > Some(MOST_SECONDS)) => {
+            wrong(Expected::FewerSeconds(MOST_SECONDS), value)
+        }
+        None => wrong(Expected::Seconds(least), value),
     }
 }
 
@@ -82,7 +87,7 @@ fn parse_number(text: &str) -> Option<Value> {
 fn seconds_from(value: &Value, least: f64) -> Read<Duration> {
     let number = number(value, least)?.as_f64();
     let duration = number.and_then(|x| Duration::try_from_secs_f64(x).ok());
-    duration.ok_or_else(|| "the number is out of range".into())
+    duration.ok_or(ValueError::OutOfRange)
 }
 
 /// Reads a duration, such as `connect_interval`.
@@ -130,15 +135,8 @@ fn whole(value: &Value, key: &str, units: bool) -> Read<usize> {
     let number = number.filter(|number| allowed.contains(number));
     match number.and_then(|number| usize::try_from(number).ok()) {
         Some(number) => Ok(number),
-        None => {
-            let units = if units {
-                ", perhaps with K, M or G"
-            } else {
-                ""
-            };
-            let least = allowed.start();
-            wrong(&format!("a whole number, at least {least}{units}"), value)
-        }
+        None if units => wrong(Expected::Bytes(*allowed.start()), value),
+        None => wrong(Expected::Count(*allowed.start()), value),
     }
 }
 
@@ -174,11 +172,11 @@ pub(super) fn flag(value: &Value) -> Read<bool> {
         Value::Str(text) => match text.trim() {
             "" | "0" | "false" => Ok(false),
             "1" | "true" => Ok(true),
-            _ => wrong("1 or 0", value),
+            _ => wrong(Expected::Flag, value),
         },
         number => match number.as_f64() {
             Some(x) => Ok(x != 0.0),
-            None => wrong("1 or 0", value),
+            None => wrong(Expected::Flag, value),
         },
     }
 }
@@ -190,7 +188,7 @@ pub(super) fn items(value: &Value) -> Read<Vec<Value>> {
         Value::Null => Ok(Vec::new()),
         Value::Str(text) => Ok(split(text).map(Value::from).collect()),
         Value::Int(_) | Value::UInt(_) => Ok(vec![value.clone()]),
-        _ => wrong("a list", value),
+        _ => wrong(Expected::List, value),
     }
 }
 
@@ -204,42 +202,42 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 pub(super) fn names(value: &Value) -> Read<Vec<String>> {
     let mut names = Vec::new();
     for (i, item) in items(value)?.iter().enumerate() {
-        let text = text(item).map_err(|problem| element(i, &problem))?;
+        let text = text(item).map_err(|error| element(i, error))?;
         names.extend(split(&text).map(str::to_owned));
     }
     Ok(names)
 }
 
-fn element(i: usize, problem: &str) -> String {
-    format!("element {}: {problem}", i + 1)
+fn element(i: usize, error: ValueError) -> ValueError {
+    ValueError::Element {
+        number: i + 1,
+        error: error.into(),
+    }
 }
 
 /// Reads a list of addresses. An empty text is an empty list, but an empty element of a list is a mistake.
 pub(super) fn addresses(value: &Value) -> Read<Vec<Address>> {
     for (i, item) in value.as_array().unwrap_or_default().iter().enumerate() {
         if item.as_str().is_some_and(|text| text.trim().is_empty()) {
-            return Err(element(i, "an address is missing: the text is empty"));
+            return Err(element(i, ValueError::NoAddress));
         }
     }
     let names = names(value)?;
     let parsed = names.iter().map(|name| name.parse::<Address>());
-    parsed
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())
+    Ok(parsed.collect::<Result<_, _>>()?)
 }
 
 /// Reads seeds. A command is one element, even if it contains commas.
 pub(super) fn seeds(value: &Value) -> Read<Vec<Seed>> {
     let mut seeds = Vec::new();
     for (i, item) in items(value)?.iter().enumerate() {
-        let text = text(item).map_err(|problem| element(i, &problem))?;
+        let text = text(item).map_err(|error| element(i, error))?;
         let one = Seed::is_command(&text).then_some(text.as_str());
         let each = one
             .into_iter()
             .chain(split(&text).filter(|_| one.is_none()));
         for seed in each {
-            let seed: Seed = seed.parse().map_err(|error: SeedError| error.to_string())?;
-            seeds.push(seed);
+            seeds.push(seed.parse()?);
         }
     }
     Ok(seeds)
@@ -249,24 +247,21 @@ pub(super) fn seeds(value: &Value) -> Read<Vec<Seed>> {
 pub(super) fn announced(value: &Value) -> Read<Vec<Address>> {
     let addresses = addresses(value)?;
     match addresses.iter().find(|address| address.host == Host::Any) {
-        Some(any) => Err(format!("other nodes cannot connect to {any}")),
+        Some(any) => Err(ValueError::Unreachable(any.clone())),
         None => Ok(addresses),
     }
 }
 
 pub(super) fn methods(value: &Value) -> Read<Vec<Method>> {
     let names = names(value)?;
-    let methods = names.iter().map(|name| {
-        Method::from_name(name).ok_or_else(|| {
-            let known = Method::ACCEPTED.map(Method::name).join(", ");
-            format!("unknown authentication method {name:?}; known are {known}")
-        })
-    });
+    let methods = names
+        .iter()
+        .map(|name| Method::from_name(name).ok_or_else(|| ValueError::UnknownMethod(name.clone())));
     methods.collect()
 }
 
 pub(super) fn encrypt(value: &Value) -> Read<Encrypt> {
-    let expected = "auto, always or never";
+    let expected = Expected::Encrypt;
     let name = text(value).or_else(|_| wrong(expected, value))?;
     Encrypt::from_name(name.trim()).map_or_else(|| wrong(expected, value), Ok)
 }
@@ -276,8 +271,8 @@ pub(super) fn permits(value: &Value) -> Read<Vec<Permit>> {
     permits
         .map(|(i, permit)| {
             text(&permit)
-                .and_then(|text| text.parse())
-                .map_err(|problem| element(i, &problem))
+                .and_then(|text| Ok(text.parse()?))
+                .map_err(|error| element(i, error))
         })
         .collect()
 }
@@ -286,7 +281,7 @@ pub(super) fn services(value: &Value) -> Read<Vec<Service>> {
     let items = items(value)?;
     let services = items.iter().enumerate();
     services
-        .map(|(i, item)| service(item).map_err(|problem| element(i, &problem)))
+        .map(|(i, item)| service(item).map_err(|error| element(i, error)))
         .collect()
 }
 
@@ -295,33 +290,28 @@ fn service(item: &Value) -> Read<Service> {
         Value::Str(name) => (name, Vec::new()),
         Value::Array(parts) => match parts.split_first() {
             Some((Value::Str(name), args)) => (name, args.to_vec()),
-            _ => return wrong("the name of a function first in the array", item),
+            _ => return wrong(Expected::FunctionFirst, item),
         },
-        _ => {
-            return wrong(
-                "the name of a function, or an array of name and arguments",
-                item,
-            );
-        }
+        _ => return wrong(Expected::Function, item),
     };
     if name.trim().is_empty() {
-        return Err("the name of the function is empty".into());
+        return Err(ValueError::NoFunction);
     }
     let name = name.trim().into();
     Ok(Service { name, args })
 }
 
 #[cold]
-fn wrong<T>(expected: &str, found: &Value) -> Read<T> {
-    let found: Cow<'_, str> = match found {
+fn wrong<T>(expected: Expected, found: &Value) -> Read<T> {
+    let found = match found {
         Value::Str(text) if text.chars().count() > 40 => {
             let start: String = text.chars().take(40).collect();
-            format!("{start:?}...").into()
+            format!("{start:?}...")
         }
         Value::Array(_) | Value::Map(_) | Value::Bytes(_) => kind(found).into(),
-        scalar => scalar.to_string().into(),
+        scalar => scalar.to_string(),
     };
-    Err(format!("expected {expected}, found {found}"))
+    Err(ValueError::Unexpected { expected, found })
 }
 
 /// Describes the kind of a value without showing it.

@@ -1,4 +1,4 @@
-//! The executor's present work, for metrics.
+//! The executor's present work, for observers and metrics.
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,20 @@ pub(crate) struct Occupancy {
     pub(crate) blocking: usize,
     /// Ports that wait for a worker.
     pub(crate) waiting: usize,
-    /// The time of the handler that runs longest, as far as the stall detector has seen it.
-    pub(crate) longest: Duration,
+    /// The handlers that the stall detector has seen at two looks, the longest first.
+    pub(crate) lasting: Vec<Lasting>,
+}
+
+/// A handler that has been running for some milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lasting {
+    /// The number of its port.
+    pub(crate) port: u64,
+    pub(crate) handler: u32,
+    /// True if its thread is one for blocking ports.
+    pub(crate) blocking: bool,
+    /// The time since the stall detector has first seen it.
+    pub(crate) time: Duration,
 }
 
 impl Scheduler {
@@ -38,8 +50,11 @@ impl Scheduler {
                 true => occupancy.blocking += 1,
                 false => occupancy.workers += 1,
             }
-            occupancy.longest = occupancy.longest.max(seat.ran_for(running, now));
+            occupancy.lasting.extend(seat.lasting(running, now));
         }
+        occupancy
+            .lasting
+            .sort_unstable_by_key(|lasting| std::cmp::Reverse(lasting.time));
         occupancy
     }
 
@@ -53,10 +68,16 @@ impl Scheduler {
 }
 
 impl Seat {
-    /// The time since the stall detector has first seen this run.
-    fn ran_for(&self, running: Running, now: Instant) -> Duration {
+    /// The run, if the stall detector has seen it at two looks.
+    fn lasting(&self, running: Running, now: Instant) -> Option<Lasting> {
         let seen = self.seen.lock();
-        let since = seen.since.filter(|_| seen.running == Some(running));
-        since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+        let is_same = seen.running == Some(running) && seen.looks > 0;
+        let since = seen.since.filter(|_| is_same)?;
+        Some(Lasting {
+            port: running.port,
+            handler: running.handler,
+            blocking: running.blocking,
+            time: now.saturating_duration_since(since),
+        })
     }
 }

@@ -286,7 +286,6 @@ impl Scheduler {
     }
 
     /// The number of ports in the injector.
-    #[cfg(feature = "metrics")]
     pub(super) fn ready(&self) -> usize {
         self.injector().ready.len()
     }

@@ -76,7 +76,7 @@ struct Catcher {
     id: u64,
     /// The node of this process that passes the lines on.
     of: NodeId,
-    /// True for the first of the catchers of one port, which gets the lines of the program.
+    /// True for the first of the catchers of one port. Limits count these.
     is_first: bool,
     port: PortId,
     level: LogLevel,
@@ -160,7 +160,7 @@ impl Hub {
     }
 
     /// Adds a port that gets the lines of this node and of the program from now on, and those of the last `since` seconds that the
-    /// history has. A process may have several nodes: then the port gets the lines of the program from one of them.
+    /// history has. A process may have several nodes: then a catching node gets the lines of the program from one of them.
     pub(super) fn add(
         self: &Arc<Self>,
         of: &NodeId,
@@ -198,7 +198,7 @@ impl Hub {
             .flat_map(|history| history.lines.iter());
         let is_for = |line: &Line| match &line.by {
             Some(by) => by == of,
-            None => is_first,
+            None => lines.first_of(port.node()).is_none_or(|first| first == of),
         };
         let history = history.filter(|line| is_for(line));
         for line in history.filter(|line| line.time >= from && line.level <= level) {
@@ -227,15 +227,24 @@ impl Hub {
 }
 
 impl Lines {
-    /// True for each catcher that gets the line. A line of a node goes to the catcher of that node, or to the first if there is none.
+    /// True for each catcher that gets the line. A node that catches from several nodes of this process may do that at one port, or at one
+    /// for each. It gets a line of a node from that node, if it catches there, and all other lines from the node that it has asked first.
     fn takers(&self, line: &Line) -> Vec<bool> {
         let is_by = |catcher: &Catcher| line.by.as_ref() == Some(&catcher.of);
-        let has_own = |port: &PortId| self.catchers.iter().any(|it| it.port == *port && is_by(it));
-        let takes = |catcher: &Catcher| {
-            line.level <= catcher.level
-                && (is_by(catcher) || catcher.is_first && !has_own(&catcher.port))
+        let is_from = |catcher: &Catcher| {
+            let reader = catcher.port.node();
+            let mut same = self.catchers.iter().filter(|it| it.port.node() == reader);
+            !same.any(is_by) && self.first_of(reader) == Some(&catcher.of)
         };
+        let takes =
+            |catcher: &Catcher| line.level <= catcher.level && (is_by(catcher) || is_from(catcher));
         self.catchers.iter().map(takes).collect()
+    }
+
+    /// The node of this process that this other node has asked first.
+    fn first_of(&self, reader: &str) -> Option<&NodeId> {
+        let same = self.catchers.iter().filter(|it| it.port.node() == reader);
+        same.min_by_key(|it| it.id).map(|it| &it.of)
     }
 
     fn wanted(&self) -> LevelFilter {
@@ -453,6 +462,44 @@ mod tests {
         drop(here);
         say(None, "program");
         assert_eq!(texts(&there), ["program"]);
+    }
+
+    /// A node of this project catches at a port for each node.
+    #[test]
+    fn a_catching_node_gets_each_line_once() {
+        let hub = Hub::new(Some((LogLevel::Info, 100)));
+        let say = |by: Option<&str>, text: &str| {
+            let line = line(LogLevel::Info, text, 0.0);
+            let by = by.map(node);
+            hub.push(Line { by, ..line });
+        };
+        say(None, "early program");
+        let add = |of: &str, to: &str| {
+            let added = hub.add(&node(of), &port(to), LogLevel::Info, 9.0);
+            let Ok(Added::New(source)) = added else {
+                panic!("it is new")
+            };
+            source
+        };
+        let (here, there) = (add("here", "a#1"), add("there", "a#2"));
+        let (again, other) = (add("here", "a#3"), add("there", "b#1"));
+        for by in [Some("here"), Some("there"), Some("unasked"), None] {
+            say(by, by.unwrap_or("program"));
+        }
+        let all = ["early program", "here", "unasked", "program"];
+        // Another stream of the same node.
+        assert_eq!(
+            (texts(&here), texts(&again)),
+            (
+                all.map(str::to_owned).to_vec(),
+                all.map(str::to_owned).to_vec()
+            )
+        );
+        assert_eq!(texts(&there), ["there"]);
+        assert_eq!(
+            texts(&other),
+            ["early program", "here", "there", "unasked", "program"]
+        );
     }
 
     #[test]

@@ -229,11 +229,13 @@ fn executor(node: &Node) -> Vec<Metric> {
         busy.samples
             .push(sample([kind], Reading::Level(threads as f64)));
     }
+    let longest = occupancy.lasting.first().map(|lasting| lasting.time);
+    let longest = longest.unwrap_or_default();
     vec![
         level(&catalogue::WORKERS, node.scheduler().workers() as f64),
         busy,
         level(&catalogue::WAITING, occupancy.waiting as f64),
-        level(&catalogue::LONGEST, occupancy.longest.as_secs_f64()),
+        level(&catalogue::LONGEST, longest.as_secs_f64()),
     ]
 }
 

@@ -22,10 +22,10 @@
 //! # On the wire
 //!
 //! `["", "inspect", WHAT, PORTID, MSG...]` is a fixed request of the node port, beside those of the [protocol](aemp_proto::protocol::requests#the-fixed-requests). WHAT
-//! is `"node"`, `"connections"`, `"ports"`, `"families"`, `"functions"`, `"owners"`, `"counts"`, `"waits"` or `"traces"`, or an array of that text and a map of options, of which there are
-//! three: `{"most": N, "kind": TYPE, "since": NUMBER}`. TYPE is a type of ports for `"ports"`, and a family for `"owners"`. NUMBER is that of the first span for
+//! is `"node"`, `"connections"`, `"ports"`, `"port"`, `"deaths"`, `"families"`, `"functions"`, `"owners"`, `"counts"`, `"waits"` or `"traces"`, or an array of that text and a map of options, of which there are
+//! three: `{"most": N, "kind": TYPE, "since": NUMBER}`. TYPE is a type of ports for `"ports"`, the name of a port for `"port"`, and a family for `"owners"`. NUMBER is that of the first span for
 //! `"traces"`. The answer to PORTID is MSG, an error text (empty if there is no error), and one map:
-//! [`NodeInfo`], [`Connections`], [`Ports`], [`Families`], [`Functions`], [`Owners`], [`Counts`], [`Waits`] or [`Traces`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
+//! [`NodeInfo`], [`Connections`], [`Ports`], [`PortFate`], [`Deaths`], [`Families`], [`Functions`], [`Owners`], [`Counts`], [`Waits`] or [`Traces`]. Both ends ignore unknown keys of a map, and accept missing ones, so versions can be mixed.
 //!
 //! A reference node does not know the request and would only log it. So it is sent only after `can` has answered that
 //! the request is known. Otherwise the caller gets [`InspectError::Unknown`]. (A reference node that has got the
@@ -42,6 +42,7 @@
 mod activity;
 mod answer;
 mod counts;
+mod deaths;
 mod error;
 mod info;
 mod ports;
@@ -62,7 +63,11 @@ pub(crate) use self::answer::link;
 pub(crate) use self::ports::visit;
 use self::throttle::Kept;
 pub use self::{
-    activity::{CallCounts, Counts, HandlerCounts, Times, TypeCounts, WaitInfo, Waits},
+    activity::{
+        CallCounts, Counts, ExecutorInfo, HandlerCounts, RunningInfo, Times, TypeCounts, WaitInfo,
+        Waits,
+    },
+    deaths::{DeathInfo, Deaths, PortFate},
     error::InspectError,
     info::{
         ConnectionInfo, Connections, Direction, Families, FamilyInfo, Functions, NodeInfo, Owners,
@@ -85,6 +90,7 @@ pub(super) struct Inspection {
     ports: tokio::sync::Mutex<Kept<(usize, Option<String>), Ports>>,
     /// Held while the waiting handlers are asked.
     waits: tokio::sync::Mutex<Kept<usize, Waits>>,
+    deaths: deaths::Remembered,
 }
 
 impl Inspection {
@@ -93,6 +99,7 @@ impl Inspection {
             started: Instant::now(),
             ports: tokio::sync::Mutex::default(),
             waits: tokio::sync::Mutex::default(),
+            deaths: deaths::Remembered::default(),
         }
     }
 }
@@ -188,6 +195,44 @@ impl Inspect {
             return Ok(ports::count(&self.node, self.limit(), self.kind.as_deref()).await);
         }
         self.ask("ports").await
+    }
+
+    /// One port of the node, by the name in its ID: its details if it is alive, or the reason of its death.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = aemp::Node::local()?;
+    /// let port = node.empty_port();
+    /// let id = port.id();
+    /// assert!(node.inspect(node.id()).port(id.name()).await?.alive.is_some());
+    /// port.kill(vec!["die".into(), "an example".into()]);
+    /// # tokio::task::yield_now().await;
+    /// let fate = node.inspect(node.id()).port(id.name()).await?;
+    /// assert_eq!(fate.died.unwrap().reason.to_string(), "die an example");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`]; `Refused` from a node of an older version.
+    pub async fn port(&self, name: &str) -> Result<PortFate, InspectError> {
+        if self.is_own() {
+            return Ok(self.node.fate(name));
+        }
+        let of = self.clone().of_kind(name);
+        of.ask("port").await
+    }
+
+    /// The last ports of the node that have died of a reason.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`]; `Refused` from a node of an older version.
+    pub async fn deaths(&self) -> Result<Deaths, InspectError> {
+        if self.is_own() {
+            return Ok(self.node.last_deaths(self.limit()));
+        }
+        self.ask("deaths").await
     }
 
     /// The families of the distributed database that the node knows. A global node knows all.

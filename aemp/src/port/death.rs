@@ -74,6 +74,9 @@ pub(crate) fn begin<P: Port>(
     if begun.is_some() {
         cell.node().retire(cell.number());
         tally::died::<P>(cell.node(), reason);
+        if !reason.is_normal() {
+            cell.node().record_death(cell, reason);
+        }
     }
     drop_queue(taken);
     let (queue, idle, extras) = begun?;

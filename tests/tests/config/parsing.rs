@@ -1,6 +1,9 @@
 //! Reading the file: the tolerated deviations, and the errors for others.
 
-use aemp::Value;
+use aemp::{
+    Value,
+    config::{ConfigError, SyntaxError},
+};
 
 use crate::common::{Home, json};
 
@@ -83,6 +86,33 @@ fn a_file_in_which_nothing_stands_is_an_empty_configuration() {
         home.load().unwrap().document().to_string(),
         r#"{"version":1}"#
     );
+}
+
+#[test]
+fn a_mistake_has_a_kind_and_a_position() {
+    for (text, line, expected) in [
+        (
+            "{ \"a\": 1\n \"b\"",
+            2,
+            SyntaxError::Unexpected {
+                expected: "`,` or `}` behind the value",
+                found: Some('"'),
+            },
+        ),
+        ("{ \"a\": 01 }", 1, SyntaxError::LeadingZero),
+        ("{\n\"a\": yes }", 2, SyntaxError::Unquoted("yes".into())),
+        ("{ \"a", 1, SyntaxError::Unclosed),
+        ("{ \"a\": \"\\x\" }", 1, SyntaxError::UnknownEscape),
+    ] {
+        match Home::with(text).load() {
+            Err(ConfigError::Syntax {
+                position, problem, ..
+            }) => {
+                assert_eq!((position.line, problem), (line, expected), "{text}");
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use aemp::{
     Map, Value,
     config::{
-        ConfigError, ConfigFile, Encrypt, Environment, Method, Origin, Secret, Service, Settings,
-        Sources, effective, host_name, origins,
+        ConfigError, ConfigFile, Encrypt, Environment, Expected, Method, Origin, Permit, Secret,
+        Seed, Service, Settings, Sources, ValueError, effective, host_name, origins,
     },
 };
 
@@ -40,6 +40,74 @@ fn without_anything_there_are_the_reference_s_defaults() {
     assert!(settings.binds.is_none() && settings.framing_format.is_none());
     assert!(settings.seeds.is_empty() && settings.services.is_empty());
     assert!(!settings.secure && !settings.autocork && settings.nodelay);
+}
+
+/// A program can tell problems from one another without reading their texts.
+#[test]
+fn the_problem_of_a_value_has_a_kind_and_a_place() {
+    let problem = |key: &str, text: &str| {
+        let result = Settings::resolve(&Sources {
+            arguments: Cow::Owned(arguments(&[(key, text)])),
+            environment: none(),
+            ..Sources::default()
+        });
+        match result {
+            Err(ConfigError::Value { place, problem }) => {
+                assert_eq!((&*place.key, place.file), (key, None));
+                problem
+            }
+            other => panic!("{key} {text}: {other:?}"),
+        }
+    };
+    let unexpected = |expected, found: &str| ValueError::Unexpected {
+        expected,
+        found: found.into(),
+    };
+    for (key, text, expected) in [
+        (
+            "secure",
+            "\"maybe\"",
+            unexpected(Expected::Flag, "\"maybe\""),
+        ),
+        ("secret", "[]", unexpected(Expected::Text, "an array")),
+        (
+            "monitor_timeout",
+            "0",
+            unexpected(Expected::Seconds(0.03), "0"),
+        ),
+        ("max_port_queue", "0", unexpected(Expected::Count(1), "0")),
+        (
+            "max_packet_bytes",
+            "\"1T\"",
+            unexpected(Expected::Bytes(512), "\"1T\""),
+        ),
+        ("encrypt", "\"x\"", unexpected(Expected::Encrypt, "\"x\"")),
+        ("auth_offer", "\"x\"", ValueError::UnknownMethod("x".into())),
+        ("services", "[[\" \"]]", element(1, ValueError::NoFunction)),
+        (
+            "binds",
+            "[\"a:1\", \"\"]",
+            element(2, ValueError::NoAddress),
+        ),
+        (
+            "advertise",
+            "\"*\"",
+            ValueError::Unreachable("*".parse().unwrap()),
+        ),
+        ("seeds", "\"a\"", "a".parse::<Seed>().unwrap_err().into()),
+        (
+            "allow",
+            "[\"x\"]",
+            element(1, "x".parse::<Permit>().unwrap_err().into()),
+        ),
+    ] {
+        assert_eq!(problem(key, text), expected, "{key} {text}");
+    }
+}
+
+fn element(number: usize, error: ValueError) -> ValueError {
+    let error = error.into();
+    ValueError::Element { number, error }
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn node(
         connections,
         ports: all,
         families: vec![family("'l", if role == Role::Global { 3 } else { 1 })],
-        counts: Ok(counts(uptime)),
+        counts: Ok(Box::new(counts(uptime))),
     }
 }
 

@@ -1,19 +1,32 @@
-//! The pages of ports: all types with their activity, and one port.
+//! The page of all ports: types with their activity, queues, and waits.
 
+use aemp::inspect::RunningInfo;
 use maud::{Markup, html};
 
-use super::{Actions, uncounted, unknown};
+use super::uncounted;
 use crate::{
     network::Network,
     observer::{
-        html::{facts, plain, table},
+        html::{plain, table},
         page::{Page, Request},
     },
     rows,
     tab::Tab,
-    table::Row,
-    text::{count, shown},
+    table::{Cell, Column, Mark, Row, Table, Width, number, text},
+    text::{count, lapse},
 };
+
+/// The time from which on a handler on a worker is marked as stuck, in seconds.
+const STUCK: f64 = 1.0;
+
+/// The columns of running handlers.
+const RUNNING: &[Column] = &[
+    number("FOR", 7),
+    text("PORT", Width::Rest(20)),
+    text("TYPE", Width::Rest(20)),
+    text("HANDLER", Width::Rest(12)),
+    text("THREAD", Width::Fixed(8)).spare(1),
+];
 
 /// The page of all ports.
 pub(super) fn view(request: &Request, network: &Network) -> Markup {
@@ -33,6 +46,7 @@ pub(super) fn view(request: &Request, network: &Network) -> Markup {
         (plain(rows::table(network, Tab::Types, None), "Types", |_, _| None))
         (plain(rows::table(network, Tab::Handlers, None), "Handlers", |_, _| None))
         (table(request, rows::table(network, Tab::Ports, None), "The longest queues of each node", link))
+        (running(network, None))
         div #waits {
             (plain(waits, "Waiting ports", |row, at| {
                 let port = row.cells.get(at).filter(|_| [1, 4].contains(&at))?;
@@ -45,55 +59,38 @@ pub(super) fn view(request: &Request, network: &Network) -> Markup {
     }
 }
 
+/// The handlers that keep a thread, if there are any.
+pub(super) fn running(network: &Network, node: Option<&str>) -> Markup {
+    let running = network.running();
+    let running = running.filter(|(on, _)| node.is_none_or(|node| node == *on));
+    let row = |(on, of): (&str, &RunningInfo)| Row {
+        key: of.port.clone(),
+        cells: vec![
+            Cell::number(of.time, lapse(of.time)),
+            Cell::text(if of.port.is_empty() { on } else { &of.port }),
+            Cell::text(&of.kind),
+            Cell::text(&of.handler),
+            Cell::text(if of.blocking { "its own" } else { "a worker" }),
+        ],
+        mark: match of.time {
+            STUCK.. if !of.blocking => Mark::Bad,
+            _ => Mark::Busy,
+        },
+    };
+    let table = Table {
+        columns: RUNNING,
+        rows: running.map(row).collect(),
+    };
+    html! {
+        @if !table.rows.is_empty() {
+            (plain(table, "Busy and stuck ports: handlers that keep a thread", |row, at| {
+                (at == 1 && !row.key.is_empty()).then(|| Page::Port(row.key.clone()))
+            }))
+        }
+    }
+}
+
 /// The page behind a cell of a table of ports.
 pub(super) fn link(row: &Row, at: usize) -> Option<Page> {
     (at == 0).then(|| Page::Port(row.key.clone()))
-}
-
-/// The page of one port.
-pub(super) fn one(network: &Network, id: &str, actions: Actions) -> Markup {
-    let node = id.split('#').next().unwrap_or(id);
-    let Some(seen) = network.nodes.get(node) else {
-        return unknown("node", node);
-    };
-    let mut listed = seen.ports.iter().flat_map(|ports| &ports.ports);
-    let port = listed.find(|port| port.id == id);
-    let supervisors = network.nodes.values().flat_map(|seen| &seen.supervisors);
-    let mut children = supervisors.flat_map(|supervisor| {
-        let children = supervisor.children.iter();
-        children.map(move |child| (supervisor, child))
-    });
-    let child =
-        children.find(|(_, child)| child.port.as_ref().is_some_and(|port| port.as_str() == id));
-    let on = html! { a href=(Page::Node(node.into()).href()) { (shown(node)) } };
-    html! {
-        @match port {
-            Some(port) => (facts([
-                ("node", on),
-                ("type", html! { (shown(&port.kind)) }),
-                ("waiting messages", html! { (count(port.queued)) }),
-                ("monitors", html! { (count(port.monitors)) }),
-            ])),
-            None => {
-                (facts([("node", on)]))
-                p.notice { "The port is not among those with the longest queues of its node, or it has ended." }
-            }
-        }
-        @if let Some((supervisor, child)) = child {
-            h2 { "Supervision" }
-            (facts([
-                ("supervisor", html! { a href=(Page::Port(supervisor.id.clone()).href()) { (shown(&supervisor.id)) } }),
-                ("name", html! { (shown(&child.name)) }),
-                ("restarts", html! { (count(child.restarts)) }),
-                ("last end", html! { (shown(child.reason.as_ref().map_or_else(|| "none".into(), ToString::to_string))) }),
-            ]))
-        }
-        p { "Its messages: " code { "aemp tap " (shown(id)) } }
-        @if actions == Actions::On {
-            form method="post" action="/kill" {
-                input type="hidden" name="port" value=(id);
-                button.danger { "Kill this port" }
-            }
-        }
-    }
 }

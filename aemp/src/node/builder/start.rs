@@ -7,7 +7,7 @@ use aemp_codec::{Format, NodeId, PacketReader};
 use super::{NodeBuilder, tls};
 use crate::{
     Node, ServiceError, SettingError, StartError,
-    config::{self, Address, ConfigFile, Host, Method, Seed, Service, Settings},
+    config::{self, Address, ConfigFile, Host, Method, Seed, Service, Settings, ValueError},
     net::{NetConfig, Place, Source, Sources, local_addresses},
     node::names::Names,
 };
@@ -161,7 +161,7 @@ impl NodeBuilder {
         let formats: Vec<Format> = names.iter().filter_map(named).cloned().collect();
         if let Some(place) = &settings.formats_in_file {
             for name in names.iter().filter(|name| named(name).is_none()) {
-                let problem = format!("the format {name:?} is unknown");
+                let problem = ValueError::ForeignFormat(name.clone());
                 pass_over(place, problem, self.strict)?;
             }
             if formats.is_empty() && !names.is_empty() {
@@ -203,10 +203,10 @@ fn some_method(key: &'static str, methods: Vec<Method>) -> Result<Vec<Method>, S
 /// Logs settings that have no effect. Those of other programs are errors if `strict`.
 fn pass_over_unused(settings: &Settings, strict: bool) -> Result<(), StartError> {
     for place in &settings.unknown {
-        pass_over(place, "the key is unknown".into(), strict)?;
+        pass_over(place, ValueError::ForeignKey, strict)?;
     }
     for (place, name) in &settings.unknown_methods {
-        let problem = format!("the authentication method {name:?} is unknown");
+        let problem = ValueError::ForeignMethod(name.clone());
         pass_over(place, problem, strict)?;
     }
     if settings.eval.is_some() {
@@ -216,7 +216,7 @@ fn pass_over_unused(settings: &Settings, strict: bool) -> Result<(), StartError>
 }
 
 /// Handles a part of a shared file that is of no use for this program: an error if `strict`, otherwise a warning.
-fn pass_over(place: &config::Place, problem: String, strict: bool) -> Result<(), StartError> {
+fn pass_over(place: &config::Place, problem: ValueError, strict: bool) -> Result<(), StartError> {
     if strict {
         let place = place.clone().into();
         return Err(config::ConfigError::Value { place, problem }.into());

@@ -35,6 +35,47 @@ pub struct Counts {
     pub slow: u64,
     /// The number of times that [limits](crate::limits) were reached, by setting.
     pub limits: BTreeMap<String, u64>,
+    /// The executor's present work; `None` from a node of an older version.
+    pub executor: Option<ExecutorInfo>,
+}
+
+/// The present work of a node's executor.
+///
+/// # Limits
+///
+/// A handler is listed when it has kept its thread for two to four milliseconds, and 64 of them at most. A node whose workers are all blocked gives no answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct ExecutorInfo {
+    /// The number of worker threads of the node's runtime.
+    pub workers: u64,
+    /// The number of them that run a handler of a port.
+    pub busy: u64,
+    /// The number of threads that run handlers of blocking ports.
+    pub blocking: u64,
+    /// The number of ports with messages that wait for a worker.
+    pub ready: u64,
+    /// The handlers that keep a thread, the longest first.
+    pub running: Vec<RunningInfo>,
+}
+
+/// A handler that keeps a thread.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct RunningInfo {
+    /// The ID of its port; empty for a port that is dying, and for the decoding of a message.
+    pub port: String,
+    /// The type of the port.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The name of the handler.
+    pub handler: String,
+    /// True if its port is a [blocking](crate::Blocking) one, which has a thread of its own.
+    pub blocking: bool,
+    /// The time for which it has been running, in seconds.
+    pub time: f64,
 }
 
 /// The counts of one port type.

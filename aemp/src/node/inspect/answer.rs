@@ -27,7 +27,7 @@ use aemp_proto::{
 
 /// The subjects of questions.
 const SUBJECTS: &str =
-    "connections, counts, families, functions, node, owners, ports, traces, waits";
+    "connections, counts, deaths, families, functions, node, owners, port, ports, traces, waits";
 /// The greatest number of ports or connections that an answer lists.
 const AT_MOST: usize = 10_000;
 
@@ -111,6 +111,11 @@ impl Node {
                 self.send_answer(&to, msg, &self.owners(&family, most));
             }
             "functions" => self.send_answer(&to, msg, &self.functions()),
+            "port" => {
+                let name = kind.unwrap_or_default();
+                self.send_answer(&to, msg, &self.fate(&name));
+            }
+            "deaths" => self.send_answer(&to, msg, &self.last_deaths(most)),
             "traces" => match self.sampled(since, most) {
                 Ok(traces) => self.send_answer(&to, msg, &traces),
                 Err(text) => self.fail(&to, msg, text),

@@ -2,11 +2,20 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
-use super::{CallCounts, Counts, HandlerCounts, Times, TypeCounts};
+use super::{
+    CallCounts, Counts, ExecutorInfo, HandlerCounts, RunningInfo, Times, TypeCounts,
+    ports::shown as type_shown,
+};
 use crate::{
     Node,
-    exec::tally::{self, BOUNDS, CallEnd, HandlerSum, KINDS, TypeSum},
+    exec::{
+        occupancy::Lasting,
+        tally::{self, BOUNDS, CallEnd, HandlerSum, KINDS, TypeSum},
+    },
 };
+
+/// The number of running handlers that are listed.
+const RUNNING: usize = 64;
 
 impl Node {
     /// The counts, with at most `most` handlers. The node goes on to count for a while.
@@ -47,6 +56,39 @@ impl Node {
                 .into_iter()
                 .map(|(limit, times)| (limit.into(), times))
                 .collect(),
+            executor: Some(self.executor()),
+        }
+    }
+
+    fn executor(&self) -> ExecutorInfo {
+        let occupancy = self.scheduler().occupancy();
+        let lasting = occupancy.lasting.iter().take(RUNNING);
+        ExecutorInfo {
+            workers: self.scheduler().workers() as u64,
+            busy: occupancy.workers as u64,
+            blocking: occupancy.blocking as u64,
+            ready: occupancy.waiting as u64,
+            running: lasting.map(|lasting| self.running(lasting)).collect(),
+        }
+    }
+
+    fn running(&self, lasting: &Lasting) -> RunningInfo {
+        let port = self.port_by_number(lasting.port);
+        let of = port.as_ref().map(|port| {
+            (
+                port.port_id().as_str().into(),
+                type_shown(port.type_name()),
+                port.handler_name(lasting.handler).into(),
+            )
+        });
+        // A port that is dying cannot be found any more.
+        let (port, kind, handler) = of.unwrap_or_default();
+        RunningInfo {
+            port,
+            kind,
+            handler,
+            blocking: lasting.blocking,
+            time: lasting.time.as_secs_f64(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration, vec::Drain};
 
-use super::{MOST, PortInfo, PortTypeInfo, Ports, throttle::Cost};
+use super::{MOST, PortTypeInfo, Ports, deaths::info, throttle::Cost};
 use crate::{
     Node, Untyped,
     port::{
@@ -113,12 +113,6 @@ impl<'a> Found<'a> {
 
     fn finish(mut self) -> Ports {
         self.sort_out();
-        let port = |(counts, port): &(Counts, Arc<dyn AnyPort>)| PortInfo {
-            id: port.port_id().as_str().into(),
-            kind: shown(port.type_name()),
-            queued: counts.queued as u64,
-            monitors: counts.monitors as u64,
-        };
         let kind = |(name, of_type): (_, Type)| PortTypeInfo {
             kind: shown(name),
             count: of_type.count,
@@ -131,7 +125,11 @@ impl<'a> Found<'a> {
             total: self.total,
             queued: self.queued,
             types,
-            ports: self.longest.iter().map(port).collect(),
+            ports: self
+                .longest
+                .iter()
+                .map(|(counts, port)| info(*counts, port))
+                .collect(),
         }
     }
 }

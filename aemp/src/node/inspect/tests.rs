@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Counts, HandlerCounts, Times};
+use super::{Counts, ExecutorInfo, HandlerCounts, PortFate, Times};
 use crate::{Cx, Node, Reply, port};
 
 struct Shop {
@@ -217,4 +217,107 @@ async fn waits_name_the_called_ports() {
             .waits
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn a_port_that_has_died_is_remembered_with_its_reason() {
+    let node = Node::local().unwrap();
+    let inspect = node.inspect(node.id());
+    let (first, second, third) = (shop(&node), shop(&node), shop(&node));
+    let [failed, ended, alive] = [&first, &second, &third].map(|port| port.id());
+    first.fail();
+    second.kill(crate::Reason::normal());
+    let over = async {
+        while inspect.node().await.unwrap().ports > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), over)
+        .await
+        .unwrap();
+    let fate = inspect.port(alive.name()).await.unwrap();
+    let alive = fate.alive.unwrap();
+    assert!(fate.died.is_none() && alive.kind.ends_with("::Shop"));
+    let fate = inspect.port(failed.name()).await.unwrap();
+    let died = fate.died.unwrap();
+    assert_eq!(died.reason.to_string(), "die bankrupt");
+    assert_eq!((&*died.port, &*died.kind), (failed.as_str(), &*alive.kind));
+    assert!(fate.alive.is_none() && (0.0..20.0).contains(&died.ago));
+    // A normal end explains nothing, and other names were never there.
+    for name in [ended.name(), "", "other"] {
+        assert_eq!(inspect.port(name).await.unwrap(), PortFate::default());
+    }
+    let deaths = inspect.deaths().await.unwrap();
+    assert_eq!((deaths.total, deaths.deaths.len()), (1, 1));
+    assert_eq!(deaths.deaths[0].port, failed.as_str());
+}
+
+#[tokio::test]
+async fn a_large_reason_is_not_kept() {
+    let node = Node::local().unwrap();
+    let inspect = node.inspect(node.id());
+    let large = vec![crate::Value::from("die"), "x".repeat(100_000).into()];
+    for reason in [large, vec![vec![crate::Value::Null; 10_000].into()]] {
+        let port = node.empty_port();
+        let (id, last) = (port.id(), reason[0].clone());
+        port.kill(reason);
+        tokio::task::yield_now().await;
+        let died = inspect.port(id.name()).await.unwrap().died.unwrap();
+        let size: usize = died.reason.iter().map(aemp_proto::weight).sum();
+        assert!((20..1000).contains(&size), "{size}");
+        let kept = died.reason.kind() == "die";
+        assert_eq!(kept, last.as_str() == Some("die"));
+    }
+}
+
+/// Keeps a worker until the other end of its channel is gone.
+struct Mill(std::sync::mpsc::Receiver<()>);
+
+#[port(crate = crate)]
+impl Mill {
+    #[rcv]
+    fn grind(&self) {
+        let _ = self.0.recv();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_keeps_a_worker_is_listed() {
+    let node = Node::local().unwrap();
+    let (stop, until) = std::sync::mpsc::channel();
+    let mill = node.port(Mill(until));
+    mill.grind();
+    let executor = |of: fn(&ExecutorInfo) -> bool| {
+        let node = &node;
+        async move {
+            let found = async {
+                loop {
+                    let executor = counts(node).await.executor.unwrap();
+                    if of(&executor) {
+                        return executor;
+                    }
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(20), found)
+                .await
+                .unwrap()
+        }
+    };
+    let busy = executor(|executor| !executor.running.is_empty()).await;
+    assert_eq!((busy.workers, busy.busy, busy.blocking), (2, 1, 0));
+    let running = &busy.running[0];
+    let expected = (mill.id().to_string(), "grind".to_owned(), false);
+    assert_eq!(
+        (
+            running.port.clone(),
+            running.handler.clone(),
+            running.blocking
+        ),
+        expected
+    );
+    assert!(running.kind.ends_with("::Mill") && running.time > 0.0);
+    drop(stop);
+    let idle = executor(|executor| executor.busy == 0).await;
+    assert_eq!(idle.running, []);
 }
