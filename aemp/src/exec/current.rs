@@ -54,9 +54,15 @@ pub(crate) fn runs_port() -> bool {
     PORT.get() != 0
 }
 
+/// True if this thread is running the port.
+#[inline]
+pub(super) fn is_running(port: &dyn AnyPort) -> bool {
+    PORT.get() == key(port)
+}
+
 /// If this thread is running the port, notes that it ends when its handler returns. Returns true if it did.
 pub(crate) fn kill_if_running(port: &dyn AnyPort, reason: &Reason) -> bool {
-    if PORT.get() != key(port) {
+    if !is_running(port) {
         return false;
     }
     note(reason.clone());

@@ -355,8 +355,11 @@ async fn drive<P: Port>(running: &mut Running<P>) -> Ended {
     let ended = {
         let mut handler = pin!(Some(code.run(state, &mut cx)));
         let ended = poll_fn(|task| {
-            let _occupied = Occupied::enter(&**cell, number);
-            let _scope = current::Scope::enter(&**cell);
+            // The first poll may be part of a run of this port.
+            let _entered = (!current::is_running(&**cell)).then(|| {
+                let occupied = Occupied::enter(&**cell, number);
+                (current::Scope::enter(&**cell), occupied)
+            });
             let inside = span.enter(cell, number);
             let mut handle = |task: &mut Context<'_>| {
                 let polled = guard::poll(|| match handler.as_mut().as_pin_mut() {
