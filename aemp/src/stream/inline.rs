@@ -43,8 +43,8 @@
 //! # Dangers
 //!
 //! - Bytes behind a gap: after a loss nothing more is taken (`flow`).
-//! - An end without a connection waits for ever: the offer of the move ends after [`WAIT`], and a failure kills the port,
-//!   so both ends learn of it.
+//! - An end that waits for a connection for ever: the offer of the move ends after [`WAIT`](super::WAIT), and a failure
+//!   kills the port, so both ends learn of it.
 //! - Memory: unread bytes are one buffer of at most [`INLINE`], however small the packets were.
 
 mod end;
