@@ -16,6 +16,12 @@ impl Network {
         }
     }
 
+    /// True if nothing more can be expected about the deaths of a node.
+    pub fn has_told_deaths(&self, node: &str) -> bool {
+        let seen = self.nodes.get(node);
+        seen.is_some_and(|seen| seen.deaths.is_some()) || !self.answers(node)
+    }
+
     /// Takes the answer about a port that is looked at.
     pub fn add_port(&mut self, port: &str, at: f64, fate: Result<PortFate, String>) {
         let looked = self.looked.entry(port.into()).or_default();

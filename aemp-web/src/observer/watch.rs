@@ -127,6 +127,7 @@ impl Watch {
             let state = self.state();
             let has = |thing: &Thing| match thing {
                 Thing::Family(family) => state.network.opened.contains_key(family),
+                Thing::Deaths(node) => state.network.has_told_deaths(node),
                 Thing::Port(port) => state.network.is_told_of(port),
                 Thing::Messages(port) => state.network.is_tapping(port),
                 _ => true,
