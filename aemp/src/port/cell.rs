@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     any::LocalPort,
-    credit::{self, Asking},
+    credit::{self, Asking, Bound},
     extras::{Act, Extras, Job},
     monitor::Action,
     owned,
@@ -144,13 +144,17 @@ impl<P: Port> Inner<P> {
         Queue::Empty
     }
 
-    /// Sets the number of messages that were taken from the queue and are not handled yet. If that makes room, the
-    /// caller must wake the returned waiters when the port's lock is free.
+    /// Sets the number of messages that were taken from the queue and are not handled yet. If there is room now, the
+    /// caller must wake the returned waiters when the port's lock is free. A full port wakes none: one of them may be the
+    /// port's own handler, whose next poll would come here again.
     #[inline]
     pub(crate) fn has_in_hand(&mut self, messages: usize) -> Waiters {
         Waiters(match &mut self.extras {
             None => None,
-            Some(extras) => extras.has_in_hand(messages),
+            Some(extras) => {
+                extras.has_in_hand(messages);
+                self.room()
+            }
         })
     }
 
@@ -169,8 +173,17 @@ impl<P: Port> Inner<P> {
     /// The `Notify` to wait on, if the queue is full.
     fn full(&self) -> Option<&Arc<Notify>> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
-        let full = !self.queue.is_closed() && self.waiting() + bound.in_hand >= bound.limit;
-        full.then_some(&bound.room)
+        self.is_full(bound).then_some(&bound.room)
+    }
+
+    /// The `Notify` of the waiters, if the queue is bounded and not full.
+    fn room(&self) -> Option<Arc<Notify>> {
+        let bound = self.extras.as_ref()?.bound.as_ref()?;
+        (!self.is_full(bound)).then(|| Arc::clone(&bound.room))
+    }
+
+    fn is_full(&self, bound: &Bound) -> bool {
+        !self.queue.is_closed() && self.waiting() + bound.in_hand >= bound.limit
     }
 
     /// As [`AnyPort::room_for`](super::any::AnyPort::room_for).

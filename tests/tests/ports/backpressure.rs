@@ -1,11 +1,18 @@
 //! Bounded queues: senders that wait, and senders that do not.
 
-use std::{pin::pin, sync::Arc, task::Poll};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::Poll,
+};
 
 use aemp::{Args, Cx, Local, PortId, SendError, port};
 use tokio::sync::Semaphore;
 
-use crate::{Journal, Recorder, RecorderMsg, RecorderRef, node, on_both, settle, within};
+use crate::{Journal, Recorder, RecorderMsg, RecorderRef, node, on_both, settle, until, within};
 
 /// Handles one message for every permit.
 struct Gated {
@@ -254,4 +261,47 @@ async fn a_bound_of_nothing_is_one_of_one() {
     within(port.send(RecorderMsg::Add(1))).await.unwrap();
     within(port.send(RecorderMsg::Add(2))).await.unwrap();
     assert_eq!(within(port.count()).await.unwrap(), 2);
+}
+
+#[derive(Default)]
+struct Own {
+    polls: Arc<AtomicUsize>,
+}
+
+#[port]
+impl Own {
+    #[rcv]
+    async fn fill(&mut self, cx: &mut Cx<'_>) {
+        let me = cx.handle_of(self);
+        me.bound(1);
+        for _ in 0..2 {
+            let mut sending = pin!(me.send(OwnMsg::Nothing));
+            std::future::poll_fn(|task| {
+                self.polls.fetch_add(1, Relaxed);
+                sending.as_mut().poll(task)
+            })
+            .await
+            .unwrap();
+        }
+    }
+
+    #[rcv]
+    fn nothing(&mut self) {}
+}
+
+/// A handler that waits for room in its own queue waits for ever, but without work: its wait makes no room.
+#[tokio::test]
+async fn a_full_port_does_not_wake_its_own_handler() {
+    let node = node();
+    let own = Own::default();
+    let polls = Arc::clone(&own.polls);
+    let port = node.port(own);
+    port.fill();
+    until(|| polls.load(Relaxed) > 0).await;
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(polls.load(Relaxed) < 10, "{polls:?} polls");
+    port.kill("enough");
+    within(port.closed()).await;
 }
