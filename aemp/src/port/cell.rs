@@ -9,12 +9,13 @@ use std::{
 };
 
 use aemp_codec::{KeptPacket, NodeId};
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     any::LocalPort,
     credit::{self, Asking, Bound},
     extras::{Act, Extras, Job},
+    line::Line,
     monitor::Action,
     owned,
     queue::{Behind, Envelopes, Pushed, Queue},
@@ -89,22 +90,21 @@ pub(crate) struct Inner<P: Port> {
 
 /// The senders that wait for room in a bounded queue; empty for a queue without a bound.
 #[must_use = "the senders that wait are told outside of the port's lock"]
-pub(crate) struct Waiters(pub(crate) Option<Arc<Notify>>);
+pub(crate) struct Waiters(pub(crate) Option<Arc<Line>>);
 
 impl Waiters {
-    /// Wakes the waiting senders, which check for room again. Their wakers are foreign code, so the port's lock must
-    /// be free.
+    /// Tells that there is room. Wakers are foreign code, so the port's lock must be free.
     #[inline]
     pub(crate) fn wake(self) {
-        if let Some(room) = self.0 {
-            notify(&room);
+        if let Some(line) = self.0 {
+            tell(&line);
         }
     }
 }
 
 #[cold]
-fn notify(room: &Notify) {
-    guard::shielded(|| room.notify_waiters());
+fn tell(line: &Line) {
+    line.wake();
 }
 
 impl<P: Port> Inner<P> {
@@ -170,16 +170,16 @@ impl<P: Port> Inner<P> {
         behind
     }
 
-    /// The `Notify` to wait on, if the queue is full.
-    fn full(&self) -> Option<&Arc<Notify>> {
+    /// The line to wait in, if the queue is full.
+    fn full(&self) -> Option<&Arc<Line>> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
-        self.is_full(bound).then_some(&bound.room)
+        self.is_full(bound).then_some(&bound.line)
     }
 
-    /// The `Notify` of the waiters, if the queue is bounded and not full.
-    fn room(&self) -> Option<Arc<Notify>> {
+    /// The line of those that wait, if the queue is bounded and not full.
+    fn room(&self) -> Option<Arc<Line>> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
-        (!self.is_full(bound)).then(|| Arc::clone(&bound.room))
+        (!self.is_full(bound)).then(|| Arc::clone(&bound.line))
     }
 
     fn is_full(&self, bound: &Bound) -> bool {

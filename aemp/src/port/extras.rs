@@ -202,7 +202,7 @@ impl Extras {
         self.kept.into_iter().for_each(|(_, kept)| kept.end());
         guard::discard(self.init);
         if let Some(bound) = self.bound {
-            guard::shielded(|| bound.room.notify_waiters());
+            bound.line.wake_all();
         }
         for caller in self.callers.0 {
             if let Some(caller) = caller.upgrade() {
