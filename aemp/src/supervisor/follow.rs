@@ -24,6 +24,7 @@ use super::{ChildError, SupervisorMsg, SupervisorRef};
 use crate::{
     Call, CallError, Handle, HandleError, Node, PortRef, Reason, guard,
     lock::Lock,
+    node::life::NODE_STOPPED,
     port::{Watched, handle::decoding_node},
 };
 
@@ -114,6 +115,16 @@ impl Shows {
         if let Some(follower) = self.0.upgrade() {
             *follower.shown.lock() = shown;
             guard::shielded(|| follower.changed.notify_waiters());
+        }
+    }
+}
+
+impl Drop for Shows {
+    /// The task may end with the runtime of its node. Then no port will come, either.
+    fn drop(&mut self) {
+        let follower = self.0.upgrade();
+        if follower.is_some_and(|it| !matches!(*it.shown.lock(), Shown::Ended(_))) {
+            self.end(Reason::die(NODE_STOPPED));
         }
     }
 }

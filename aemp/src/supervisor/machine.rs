@@ -303,7 +303,7 @@ impl Machine {
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        let until = child.spec.shutdown.map(|time| now + time);
+        let until = child.spec.shutdown.map(|time| now.saturating_add(time));
         child.phase = Phase::Stopping {
             until,
             killed: false,

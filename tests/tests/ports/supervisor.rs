@@ -655,3 +655,16 @@ async fn a_follower_does_not_wait_for_a_child_that_is_done() {
     assert_eq!(within(done.call(|done| done.name()).into_future()).await.unwrap(), "done");
     assert_eq!(within(late.call(|done| done.name()).into_future()).await.unwrap(), "done");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_child_may_have_any_time_for_its_end() {
+    let node = node();
+    let patient = Child::new("patient", worker("patient", &Journal::default()))
+        .shutdown(Duration::MAX)
+        .grace(Duration::MAX);
+    let sup = Supervisor::builder().with_child(patient).start(&node);
+    sup.ready().await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    within(sup.shutdown()).await.unwrap();
+    assert!(within(sup.closed()).await.is_normal());
+}
