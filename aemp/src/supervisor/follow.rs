@@ -345,7 +345,8 @@ where
                     Err(CallError::Died(_)) if retries > 0 => {
                         retries -= 1;
                         let dead = incarnation.handle().id();
-                        let is_past = |shown: &Shown| !matches!(shown, Shown::Child(port) if *port == dead);
+                        let is_past =
+                            |shown: &Shown| !matches!(shown, Shown::Child(port) if *port == dead);
                         self.follow.until(is_past).await;
                     }
                     answer => return answer,

@@ -624,7 +624,10 @@ async fn a_child_that_ends_at_once_ends_with_its_own_reason() {
 async fn a_follower_shows_its_child_at_once() {
     let (_node, sup) = three(Strategy::OneForOne, &Journal::default()).await;
     let a = child(&sup, "a").await;
-    assert_eq!(a.get().map(|a| a.id()), sup.children().await.unwrap()[0].port);
+    assert_eq!(
+        a.get().map(|a| a.id()),
+        sup.children().await.unwrap()[0].port
+    );
 }
 
 /// Calls of a child that is done end at once. If others of its group take it along, it is followed again.
@@ -649,11 +652,25 @@ async fn a_follower_does_not_wait_for_a_child_that_is_done() {
     let error = within(done.wait()).await.unwrap_err();
     assert_eq!(error.reason(), Some(&Reason::normal()));
     let late = child(&sup, "done").await;
-    assert!(within(late.call(|done| done.name()).into_future()).await.is_err());
+    assert!(
+        within(late.call(|done| done.name()).into_future())
+            .await
+            .is_err()
+    );
     child(&sup, "other").await.get().unwrap().kill("tea");
     tokio::time::sleep(SECOND).await;
-    assert_eq!(within(done.call(|done| done.name()).into_future()).await.unwrap(), "done");
-    assert_eq!(within(late.call(|done| done.name()).into_future()).await.unwrap(), "done");
+    assert_eq!(
+        within(done.call(|done| done.name()).into_future())
+            .await
+            .unwrap(),
+        "done"
+    );
+    assert_eq!(
+        within(late.call(|done| done.name()).into_future())
+            .await
+            .unwrap(),
+        "done"
+    );
 }
 
 #[tokio::test(start_paused = true)]
