@@ -1,9 +1,7 @@
 //! A hundred thousand users with an account each, in an sqlite database. The account of an active user is a port: it is
 //! loaded when it starts, saved when it stops, and stops when it has had nothing to do for a while. A directory knows
 //! those that live. In the end the node is drained while payments go on, and the sum of all acknowledged payments is
-//! compared with the sum in the database.
-//!
-//! The number of users may be given as an argument.
+//! compared with the sum in the database. The number of users may be given as an argument.
 
 use std::{
     collections::HashMap, env, error::Error, fs, iter, process, sync::mpsc, thread, time::Duration,
@@ -18,6 +16,8 @@ type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 /// An account that has had nothing to do for this time is saved, and leaves the memory.
 const IDLE: Duration = Duration::from_millis(50);
 const CLIENTS: usize = 64;
+const PUT: &str = "INSERT OR REPLACE INTO accounts VALUES (?, ?)";
+const GET: &str = "SELECT coalesce((SELECT cents FROM accounts WHERE user = ?), 0)";
 
 struct Account {
     user: i64,
@@ -36,8 +36,7 @@ impl Account {
 
     #[stop(within = 30)]
     async fn save(&mut self) -> Outcome {
-        self.store.ask(self.user, Some(self.cents)).await?;
-        Ok(())
+        self.store.ask(self.user, Some(self.cents)).await.map(drop)
     }
 
     #[rcv]
@@ -67,8 +66,8 @@ impl Directory {
             cents: 0,
             store,
         });
-        let gone = move |_: &_| drop(me.map(|me| me.gone(user)));
-        account.monitor(gone).detach();
+        let gone = account.monitor(move |_| drop(me.map(|me| me.gone(user))));
+        gone.detach();
         self.accounts.insert(user, account.clone());
         account
     }
@@ -122,13 +121,10 @@ fn serve(mut db: Connection, jobs: &mpsc::Receiver<Job>) -> rusqlite::Result<()>
         let mut answers = Vec::new();
         for job in iter::once(first).chain(jobs.try_iter()).take(10_000) {
             if let Some(cents) = job.save {
-                let put = "INSERT OR REPLACE INTO accounts VALUES (?, ?)";
-                transaction
-                    .prepare_cached(put)?
-                    .execute([job.user, cents])?;
+                let mut put = transaction.prepare_cached(PUT)?;
+                put.execute([job.user, cents])?;
             }
-            let get = "SELECT coalesce((SELECT cents FROM accounts WHERE user = ?), 0)";
-            let mut get = transaction.prepare_cached(get)?;
+            let mut get = transaction.prepare_cached(GET)?;
             answers.push((job.done, get.query_row([job.user], |row| row.get(0))?));
         }
         transaction.commit()?;
@@ -139,8 +135,7 @@ fn serve(mut db: Connection, jobs: &mpsc::Receiver<Job>) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Pays to one user after another, until there are no more, or the node does not take payments any more. Returns the sum
-/// of all payments that were acknowledged.
+/// Pays to the users until the node takes no more payments. Returns the sum of those that were acknowledged.
 async fn client(directory: DirectoryRef, users: impl Iterator<Item = i64>, pause: Duration) -> i64 {
     let mut acknowledged = 0;
     for user in users {
@@ -190,15 +185,14 @@ async fn main() -> Outcome {
     }
     sleep(20 * IDLE).await;
     node.stop_within(Duration::from_secs(60)).await;
-    let second: i64 = clients.join_all().await.iter().sum();
+    let paid = first + clients.join_all().await.iter().sum::<i64>();
     drop((node, directory));
     database.join().map_err(|_| "the database has failed")??;
     let sum = "SELECT sum(cents) FROM accounts";
     let sum: i64 = Connection::open(&file)?.query_row(sum, [], |row| row.get(0))?;
     fs::remove_file(&file)?;
-    let acknowledged = first + second;
-    println!("drained: {acknowledged} cents acknowledged, {sum} cents in the database");
-    if sum != acknowledged {
+    println!("drained: {paid} cents acknowledged, {sum} cents in the database");
+    if sum != paid {
         return Err("payments are lost".into());
     }
     Ok(())

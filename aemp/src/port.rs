@@ -33,6 +33,7 @@ pub(crate) mod destination;
 pub(crate) mod extras;
 pub(crate) mod handle;
 pub(crate) mod idle;
+pub(crate) mod line;
 pub(crate) mod monitor;
 pub(crate) mod owned;
 mod peval;

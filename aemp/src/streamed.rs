@@ -306,8 +306,8 @@ impl Node {
 
 impl Cx<'_> {
     /// Makes a stream of items of any [`Stream`], for an answer or an argument. A task of this port polls it, as fast as
-    /// the consumer takes the items. If the port dies, the consumer gets an error. If the consumer drops its half, the
-    /// task ends, and the stream is dropped.
+    /// the consumer takes the items. If the port dies, also of a panic of the stream, the consumer gets
+    /// [`StreamedError::Failed`] with the reason. If the consumer drops its half, the task ends, and the stream is dropped.
     ///
     /// The [module](crate::streamed) has an example.
     #[must_use]
@@ -317,6 +317,7 @@ impl Cx<'_> {
         S::Item: Send,
     {
         let (sink, streamed) = self.node().streamed();
+        let sink = sink.of_port(&self.arc());
         self.spawn(async move {
             // The consumer may leave at any time.
             let _ = sink.forward(items).await;
@@ -334,6 +335,7 @@ impl Cx<'_> {
         E: fmt::Display + Send + 'static,
     {
         let (sink, streamed) = self.node().streamed();
+        let sink = sink.of_port(&self.arc());
         self.spawn(async move {
             let _ = sink.forward_results(items).await;
         });

@@ -25,6 +25,9 @@ use crate::{Node, sim::Sim};
 /// The time in which nodes of [`network`] connect.
 const JOINING: Duration = Duration::from_secs(60);
 
+/// The virtual time after which a test of [`run`] waits for something that does not come.
+const LONGEST: Duration = Duration::from_secs(100 * 24 * 60 * 60);
+
 /// The seed of the chance of all tests.
 const SEED: u64 = 1;
 
@@ -52,15 +55,22 @@ const SEED: u64 = 1;
 /// *Semantics.* Everything runs on this thread. Time passes when there is nothing else to do. The node ends with the test;
 /// its ports are dropped without their `#[stop]` methods.
 ///
-/// *Limits.* Code that uses threads, real sockets or the real clock does not follow the virtual clock; see [`Sim`].
+/// *Limits.* Code that uses threads, real sockets or the real clock does not follow the virtual clock; see [`Sim`]. A test
+/// has 100 days of virtual time, which pass within some minutes when nothing else happens.
 ///
 /// # Panics
 ///
-/// As the test.
+/// As the test, and if it is not over after its 100 days, as when it waits for an answer that never comes.
 pub fn run<T>(test: impl AsyncFnOnce(Node) -> T) -> T {
+    run_within(LONGEST, test)
+}
+
+fn run_within<T>(limit: Duration, test: impl AsyncFnOnce(Node) -> T) -> T {
     let mut sim = network(["test"]);
     let node = sim.node("test").cloned();
-    sim.block_on(test(node.expect("it has been started")))
+    let test = test(node.expect("it has been started"));
+    let done = sim.block_on(async { tokio::time::timeout(limit, test).await });
+    done.unwrap_or_else(|_| panic!("the test is not over after {limit:?} of virtual time"))
 }
 
 /// Starts nodes that are connected with each other, in a simulated network. Faults are methods of the [`Sim`].
@@ -117,4 +127,17 @@ pub fn network<'a>(nodes: impl IntoIterator<Item = &'a str>) -> Sim {
     let joined = sim.run_until(JOINING, || started.iter().all(all_up));
     assert!(joined, "the nodes {ids:?} of the test do not connect");
     sim
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "the test is not over after 60s of virtual time")]
+    fn a_test_that_waits_for_ever_fails() {
+        run_within(Duration::from_secs(60), async |node: Node| {
+            node.empty_port().closed().await;
+        });
+    }
 }

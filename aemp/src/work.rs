@@ -62,6 +62,7 @@ mod dispatcher;
 mod error;
 mod jobs;
 mod machine;
+mod reports;
 mod source;
 mod stats;
 mod submitter;
@@ -69,13 +70,14 @@ mod ticket;
 mod wire;
 mod worker;
 
-pub use attempt::{Attempt, Reports};
+pub use attempt::Attempt;
 pub use builder::Builder;
 #[doc(hidden)]
 pub use dispatcher::Event;
 pub use dispatcher::{Dispatcher, DispatcherMsg, DispatcherRef};
 pub use error::{Failure, JobError};
 pub use jobs::{Jobs, Progress, Submit, Submitted};
+pub use reports::Reports;
 pub use source::Source;
 pub use stats::Stats;
 #[doc(hidden)]

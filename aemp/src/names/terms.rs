@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::port::bound::LONGEST;
+
 /// The terms of a claim: the wait before it counts, and its need of the network. Made by
 /// [`Terms::default`], and by these methods.
 ///
@@ -38,7 +40,7 @@ impl Terms {
     /// wait.
     #[must_use]
     pub fn settle(mut self, settle: Duration) -> Self {
-        self.settle = settle;
+        self.settle = settle.min(LONGEST);
         self
     }
 
@@ -47,7 +49,7 @@ impl Terms {
     /// `connect_interval`.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = Some(grace);
+        self.grace = Some(grace.min(LONGEST));
         self
     }
 
@@ -57,5 +59,17 @@ impl Terms {
     pub fn only_joined(mut self) -> Self {
         self.only_joined = true;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clock has an end, so a time that is added to it needs one, too.
+    #[test]
+    fn times_without_an_end_fit_into_a_clock() {
+        let terms = Terms::default().settle(Duration::MAX).grace(Duration::MAX);
+        assert_eq!((terms.settle, terms.grace), (LONGEST, Some(LONGEST)));
     }
 }

@@ -12,6 +12,7 @@ use super::{
     credit::{Asking, Room},
     extras::{Act, Extras, Job},
     idle::Passive,
+    line::Line,
     monitor::Action,
     queue::{Behind, Pushed},
 };
@@ -235,8 +236,8 @@ pub(crate) trait LocalPort<M>: AnyPort {
     /// True if the port's bound allows a message now. A dead port has room for every message.
     fn has_room(&self) -> bool;
 
-    /// Queues the message if the port's bound allows it. Otherwise returns it, with the `Notify` to wait on for room.
-    fn try_push(&self, message: M) -> Result<Pushed, (M, Arc<tokio::sync::Notify>)>;
+    /// Queues the message if the port's bound allows it. Otherwise returns it, with the line to wait in.
+    fn try_push(&self, message: M) -> Result<Pushed, (M, Arc<Line>)>;
 }
 
 /// The port with its message type, if that is `M`.

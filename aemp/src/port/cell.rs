@@ -9,12 +9,13 @@ use std::{
 };
 
 use aemp_codec::{KeptPacket, NodeId};
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     any::LocalPort,
-    credit::{self, Asking},
+    credit::{self, Asking, Bound},
     extras::{Act, Extras, Job},
+    line::Line,
     monitor::Action,
     owned,
     queue::{Behind, Envelopes, Pushed, Queue},
@@ -89,22 +90,21 @@ pub(crate) struct Inner<P: Port> {
 
 /// The senders that wait for room in a bounded queue; empty for a queue without a bound.
 #[must_use = "the senders that wait are told outside of the port's lock"]
-pub(crate) struct Waiters(pub(crate) Option<Arc<Notify>>);
+pub(crate) struct Waiters(pub(crate) Option<Arc<Line>>);
 
 impl Waiters {
-    /// Wakes the waiting senders, which check for room again. Their wakers are foreign code, so the port's lock must
-    /// be free.
+    /// Tells that there is room. Wakers are foreign code, so the port's lock must be free.
     #[inline]
     pub(crate) fn wake(self) {
-        if let Some(room) = self.0 {
-            notify(&room);
+        if let Some(line) = self.0 {
+            tell(&line);
         }
     }
 }
 
 #[cold]
-fn notify(room: &Notify) {
-    guard::shielded(|| room.notify_waiters());
+fn tell(line: &Line) {
+    line.wake();
 }
 
 impl<P: Port> Inner<P> {
@@ -144,13 +144,17 @@ impl<P: Port> Inner<P> {
         Queue::Empty
     }
 
-    /// Sets the number of messages that were taken from the queue and are not handled yet. If that makes room, the
-    /// caller must wake the returned waiters when the port's lock is free.
+    /// Sets the number of messages that were taken from the queue and are not handled yet. If there is room now, the
+    /// caller must wake the returned waiters when the port's lock is free. A full port wakes none: one of them may be the
+    /// port's own handler, whose next poll would come here again.
     #[inline]
     pub(crate) fn has_in_hand(&mut self, messages: usize) -> Waiters {
         Waiters(match &mut self.extras {
             None => None,
-            Some(extras) => extras.has_in_hand(messages),
+            Some(extras) => {
+                extras.has_in_hand(messages);
+                self.room()
+            }
         })
     }
 
@@ -166,11 +170,20 @@ impl<P: Port> Inner<P> {
         behind
     }
 
-    /// The `Notify` to wait on, if the queue is full.
-    fn full(&self) -> Option<&Arc<Notify>> {
+    /// The line to wait in, if the queue is full.
+    fn full(&self) -> Option<&Arc<Line>> {
         let bound = self.extras.as_ref()?.bound.as_ref()?;
-        let full = !self.queue.is_closed() && self.waiting() + bound.in_hand >= bound.limit;
-        full.then_some(&bound.room)
+        self.is_full(bound).then_some(&bound.line)
+    }
+
+    /// The line of those that wait, if the queue is bounded and not full.
+    fn room(&self) -> Option<Arc<Line>> {
+        let bound = self.extras.as_ref()?.bound.as_ref()?;
+        (!self.is_full(bound)).then(|| Arc::clone(&bound.line))
+    }
+
+    fn is_full(&self, bound: &Bound) -> bool {
+        !self.queue.is_closed() && self.waiting() + bound.in_hand >= bound.limit
     }
 
     /// As [`AnyPort::room_for`](super::any::AnyPort::room_for).

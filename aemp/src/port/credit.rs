@@ -11,7 +11,9 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aemp_codec::NodeId;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
+
+use super::line::Line;
 
 /// The greatest number of messages that one promise is for: enough for a steady stream, which asks again in time.
 const MOST: usize = 1000;
@@ -24,8 +26,8 @@ pub(crate) enum Room {
     Open,
     /// Room for this number of messages, at least one.
     Free(usize),
-    /// No room now. The `Notify` reports room.
-    Full(Arc<Notify>),
+    /// No room now. The line reports room.
+    Full(Arc<Line>),
 }
 
 /// The kind of a request for room.
@@ -56,7 +58,8 @@ pub(crate) struct Bound {
     pub(crate) limit: usize,
     /// The number of messages that were taken from the queue and are not handled yet.
     pub(crate) in_hand: usize,
-    pub(crate) room: Arc<Notify>,
+    /// Those that wait for room.
+    pub(crate) line: Arc<Line>,
     /// The messages that other nodes may still send.
     pub(crate) promises: Promises,
     /// The number of other nodes that were told to wait for room.
@@ -94,7 +97,7 @@ impl Bound {
             Some(true) => self.waiting += 1,
             None => {}
         }
-        Room::Full(Arc::clone(&self.room))
+        Room::Full(Arc::clone(&self.line))
     }
 }
 

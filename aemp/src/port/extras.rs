@@ -7,7 +7,7 @@ use std::{
     task::Waker,
 };
 
-use tokio::{sync::Notify, task::AbortHandle, time::Instant};
+use tokio::{task::AbortHandle, time::Instant};
 
 use super::{
     bound::concurrent::Concurrent, credit::Bound, idle::Idle, monitor::Action, slot::Caller,
@@ -110,15 +110,15 @@ impl Kept {
 
 impl Extras {
     /// As [`Inner::has_in_hand`](super::cell::Inner::has_in_hand).
-    pub(super) fn has_in_hand(&mut self, messages: usize) -> Option<Arc<Notify>> {
+    pub(super) fn has_in_hand(&mut self, messages: usize) {
         if let Some(rare) = &mut self.rare
             && let Some(idle) = &mut rare.idle
         {
             idle.last = Instant::now();
         }
-        let bound = self.bound.as_mut()?;
-        bound.in_hand = messages;
-        Some(Arc::clone(&bound.room))
+        if let Some(bound) = &mut self.bound {
+            bound.in_hand = messages;
+        }
     }
 
     /// The number of messages that wait elsewhere than in the queue: in the mailbox of the port's process, and for a
@@ -202,7 +202,7 @@ impl Extras {
         self.kept.into_iter().for_each(|(_, kept)| kept.end());
         guard::discard(self.init);
         if let Some(bound) = self.bound {
-            guard::shielded(|| bound.room.notify_waiters());
+            bound.line.wake_all();
         }
         for caller in self.callers.0 {
             if let Some(caller) = caller.upgrade() {

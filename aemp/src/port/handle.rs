@@ -167,6 +167,10 @@ impl<M: Message> Handle<M> {
     /// dies, the connection is lost, or this node ends; then the message is sent as [`post`](Self::post) would send
     /// it.
     ///
+    /// *Limits.* A handler that waits for room in its own full port waits for ever, and so do the handlers of full ports that
+    /// wait for each other: none of them makes room. [`try_send`](Self::try_send) and [`Cx::then`](crate::Cx::then) are the
+    /// means against that.
+    ///
     /// # Errors
     ///
     /// [`SendError::Dead`] if the port belongs to this node and is dead; [`SendError::Encode`] if the message cannot
@@ -354,28 +358,28 @@ impl<M: Message> Handle<M> {
             return false;
         };
         let limit = messages.max(1);
-        let room = port.extras(|extras| {
+        let line = port.extras(|extras| {
             let in_hand = usize::from(extras.waiting.is_some());
             let bound = extras.bound.get_or_insert_with(|| {
                 Box::new(Bound {
                     limit,
                     in_hand,
-                    room: Arc::default(),
+                    line: Arc::default(),
                     promises: Promises::default(),
                     waiting: 0,
                 })
             });
             bound.limit = limit;
-            let room = Arc::clone(&bound.room);
+            let line = Arc::clone(&bound.line);
             if let Some(mailbox) = &extras.mailbox {
-                mailbox.is_bounded(&room);
+                mailbox.is_bounded(&line);
             }
-            room
+            line
         });
-        if let Some(room) = &room {
-            guard::shielded(|| room.notify_waiters());
+        if let Some(line) = &line {
+            line.wake_all();
         }
-        room.is_some()
+        line.is_some()
     }
 
     /// The number of messages in the queue of a port of this node, and in the mailbox of its

@@ -116,8 +116,10 @@ impl Cx<'_> {
     /// handled.
     ///
     /// *Limits.* A message that comes after the stop vanishes, and a call fails with
-    /// [`CallError::Died`](crate::CallError::Died). A timer of the port counts as work. The port's idle time costs a
-    /// task and a timer; a port without one pays nothing.
+    /// [`CallError::Died`](crate::CallError::Died). A timer of the port counts as work when it runs. Futures of
+    /// [`then`](Self::then) and [`spawn`](Self::spawn) that are not ready, streams without an item, and calls whose
+    /// [`Reply`](crate::Reply) the port keeps do not keep it from ending: take a limit that is longer than they last. The port's idle time costs a task and a timer; a port without one
+    /// pays nothing.
     #[doc(alias = "passivate")]
     #[doc(alias = "receive_timeout")]
     pub fn idle_after(&self, limit: Duration) {

@@ -20,7 +20,7 @@ use std::{
 };
 
 use aemp_codec::{DecodeError, NodeId, PacketReader};
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     any::{AnyPort, Counts, LocalPort},
@@ -29,6 +29,7 @@ use super::{
     extras::{Act, Extras, Job},
     handle::{Handle, To},
     idle::Passive,
+    line::Line,
     monitor::Action,
     queue::Pushed,
     stop::stop,
@@ -347,7 +348,7 @@ impl<M: 'static> LocalPort<M> for Holder<M> {
         self.0.has_room()
     }
 
-    fn try_push(&self, message: M) -> Result<Pushed, (M, Arc<Notify>)> {
+    fn try_push(&self, message: M) -> Result<Pushed, (M, Arc<Line>)> {
         self.0.try_push(message)
     }
 }

@@ -103,7 +103,7 @@ pub(super) fn attach<F>(
     if let Some(id) = id {
         let before = port.extras(|extras| {
             if let Some(bound) = &extras.bound {
-                counted.is_bounded(&bound.room);
+                counted.is_bounded(&bound.line);
             }
             extras.mailbox.replace(counted)
         });

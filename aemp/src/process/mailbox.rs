@@ -21,7 +21,6 @@ use std::{
 };
 
 use aemp_codec::Value;
-use tokio::sync::Notify;
 
 pub(super) use self::receive::Receive;
 use super::{
@@ -34,8 +33,8 @@ use crate::{
         seat,
         spans::{self, Task},
     },
-    guard,
     message::Origin,
+    port::line::Line,
 };
 
 /// The number of messages that a process receives in one poll, before other ports have their turn.
@@ -72,7 +71,7 @@ pub(crate) struct Mailbox {
     /// The number of messages that may still be received in the present poll.
     allowance: AtomicU32,
     /// Set if the port has a bound: it reports room to senders.
-    room: OnceLock<Arc<Notify>>,
+    line: OnceLock<Arc<Line>>,
     /// The future that is polled when a message is wanted.
     ticket: OnceLock<Arc<Ticket>>,
 }
@@ -140,7 +139,7 @@ impl Mailbox {
             len: AtomicUsize::new(0),
             most,
             allowance: AtomicU32::new(UNLIMITED),
-            room: OnceLock::new(),
+            line: OnceLock::new(),
             ticket: OnceLock::new(),
         }
     }
@@ -156,8 +155,8 @@ impl Mailbox {
     }
 
     /// The port has a bound: senders that wait for room are told when there is some.
-    pub(crate) fn is_bounded(&self, room: &Arc<Notify>) {
-        let _ = self.room.set(Arc::clone(room));
+    pub(crate) fn is_bounded(&self, line: &Arc<Line>) {
+        let _ = self.line.set(Arc::clone(line));
     }
 
     pub(super) fn belongs_to(&self, ticket: Arc<Ticket>) {
@@ -275,8 +274,8 @@ impl Mailbox {
             let left = allowance.saturating_sub(1);
             self.allowance.store(left, Ordering::Relaxed);
         }
-        if let Some(room) = self.room.get() {
-            guard::shielded(|| room.notify_waiters());
+        if let Some(line) = self.line.get() {
+            line.wake();
         }
     }
 

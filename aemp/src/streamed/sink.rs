@@ -3,8 +3,9 @@
 use std::{
     fmt,
     future::poll_fn,
+    panic::resume_unwind,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll, ready},
 };
 
@@ -15,7 +16,7 @@ use super::{
     error::{Ending, SinkError, StreamedError, no_end, not_normal},
     pipe::Pipe,
 };
-use crate::{Reason, message};
+use crate::{Reason, guard, message, port::any::AnyPort};
 
 /// The sending half of a stream of items, made by [`Node::streamed`](crate::Node::streamed). The [module](super)
 /// describes streams.
@@ -26,11 +27,21 @@ use crate::{Reason, message};
 /// item is on its way when it has been sent.
 #[doc(alias = "Sender")]
 #[doc(alias = "SinkRef")]
-pub struct ItemSink<T>(Arc<Pipe<T>>);
+pub struct ItemSink<T> {
+    pipe: Arc<Pipe<T>>,
+    /// The port whose task sends the items. Its death is the reason if the stream ends early.
+    port: Option<Weak<dyn AnyPort>>,
+}
 
 impl<T> ItemSink<T> {
     pub(super) fn new(pipe: Arc<Pipe<T>>) -> Self {
-        Self(pipe)
+        Self { pipe, port: None }
+    }
+
+    /// A sink of a task of this port.
+    pub(super) fn of_port(mut self, port: &Arc<dyn AnyPort>) -> Self {
+        self.port = Some(Arc::downgrade(port));
+        self
     }
 
     /// Sends an item when the consumer's window has room for it.
@@ -44,7 +55,7 @@ impl<T> ItemSink<T> {
     /// If it is dropped before it is ready, the item has not been sent.
     pub async fn send(&mut self, item: T) -> Result<(), SinkError> {
         poll_fn(|task| self.poll_room(task)).await?;
-        self.0.push(item)
+        self.pipe.push(item)
     }
 
     /// Sends an item if the window has room for it now. Otherwise returns it.
@@ -54,22 +65,26 @@ impl<T> ItemSink<T> {
     /// As [`send`](Self::send).
     pub fn try_send(&mut self, item: T) -> Result<Option<T>, SinkError> {
         let task = Context::from_waker(std::task::Waker::noop());
-        match self.0.poll_room(&task) {
-            Poll::Ready(room) => room.and_then(|()| self.0.push(item)).map(|()| None),
+        match self.pipe.poll_room(&task) {
+            Poll::Ready(room) => room.and_then(|()| self.pipe.push(item)).map(|()| None),
             Poll::Pending => Ok(Some(item)),
         }
     }
 
     /// Ends the stream. The consumer gets the end behind all items.
     pub fn finish(self) {
-        self.0.end(Ending::Whole);
+        self.pipe.end(Ending::Whole);
     }
 
     /// Ends the stream with an error. The consumer gets it behind all items, as [`StreamedError::Failed`]. The reason of a
     /// normal end becomes `no_end`, so that it cannot be taken for the end of a whole stream.
     pub fn fail(self, reason: impl Into<Reason>) {
-        let reason = not_normal(reason.into());
-        self.0.end(Ending::Broken(StreamedError::Failed(reason)));
+        self.broken(reason.into());
+    }
+
+    fn broken(&self, reason: Reason) {
+        let reason = not_normal(reason);
+        self.pipe.end(Ending::Broken(StreamedError::Failed(reason)));
     }
 
     /// Ready when the consumer is gone. The reason is that of a normal end if it has dropped the stream.
@@ -78,7 +93,7 @@ impl<T> ItemSink<T> {
     ///
     /// It may be dropped and called again.
     pub async fn closed(&mut self) -> Reason {
-        match poll_fn(|task| self.0.poll_over(task)).await {
+        match poll_fn(|task| self.pipe.poll_over(task)).await {
             SinkError::Gone(reason) => reason,
             SinkError::Ended => Reason::normal(),
         }
@@ -87,7 +102,7 @@ impl<T> ItemSink<T> {
     /// True if the consumer is gone, or the sink has been closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.0.is_over()
+        self.pipe.is_over()
     }
 
     /// Sends all items of a stream, and the end. Stops when the consumer is gone.
@@ -98,7 +113,7 @@ impl<T> ItemSink<T> {
     pub async fn forward(mut self, items: impl Stream<Item = T>) -> Result<(), SinkError> {
         let mut items = pin!(items);
         while let Some(item) = self.next_of(items.as_mut()).await? {
-            self.0.push(item)?;
+            self.pipe.push(item)?;
         }
         self.finish();
         Ok(())
@@ -117,7 +132,7 @@ impl<T> ItemSink<T> {
         let mut items = pin!(items);
         while let Some(item) = self.next_of(items.as_mut()).await? {
             match item {
-                Ok(item) => self.0.push(item)?,
+                Ok(item) => self.pipe.push(item)?,
                 Err(error) => {
                     self.fail(message::failure(error));
                     return Ok(());
@@ -128,17 +143,24 @@ impl<T> ItemSink<T> {
         Ok(())
     }
 
-    /// The next item of a stream, when there is room for it.
+    /// The next item of a stream, when there is room for it. If the stream panics, the consumer gets the text as well.
     async fn next_of<S: Stream>(
         &mut self,
         mut items: Pin<&mut S>,
     ) -> Result<Option<S::Item>, SinkError> {
         poll_fn(|task| {
             ready!(self.poll_room(task))?;
-            if let Poll::Ready(item) = items.as_mut().poll_next(task) {
-                return Poll::Ready(Ok(item));
+            match guard::poll(|| items.as_mut().poll_next(task)) {
+                Poll::Ready(Ok(item)) => Poll::Ready(Ok(item)),
+                Poll::Ready(Err(reason)) => {
+                    let text = reason.get(1).and_then(|text| text.as_str());
+                    let text = text.unwrap_or_default().to_owned();
+                    self.broken(reason);
+                    // As a panic of the code that waits. The panic hook has been called already.
+                    resume_unwind(Box::new(text))
+                }
+                Poll::Pending => self.pipe.poll_over(task).map(Err),
             }
-            self.0.poll_over(task).map(Err)
         })
         .await
     }
@@ -146,7 +168,7 @@ impl<T> ItemSink<T> {
     /// Ready when there is room, within the budget of the task: a consumer that keeps up would otherwise let the task run
     /// for ever.
     fn poll_room(&self, task: &mut Context<'_>) -> Poll<Result<(), SinkError>> {
-        ready!(self.0.poll_room(task))?;
+        ready!(self.pipe.poll_room(task))?;
         pin!(consume_budget()).poll(task).map(Ok)
     }
 }
@@ -162,7 +184,7 @@ impl<T> futures_sink::Sink<T> for ItemSink<T> {
     ///
     /// Panics if `poll_ready` has not been ready before.
     fn start_send(self: Pin<&mut Self>, item: T) -> Result<(), SinkError> {
-        self.0.push(item)
+        self.pipe.push(item)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), SinkError>> {
@@ -170,18 +192,21 @@ impl<T> futures_sink::Sink<T> for ItemSink<T> {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), SinkError>> {
-        self.0.end(Ending::Whole);
+        self.pipe.end(Ending::Whole);
         Poll::Ready(Ok(()))
     }
 }
 
 impl<T> Drop for ItemSink<T> {
     fn drop(&mut self) {
-        if self.0.is_over() {
+        if self.pipe.is_over() {
             return;
         }
-        let reason = no_end("the sink was dropped before the end");
-        self.0.end(Ending::Broken(StreamedError::Failed(reason)));
+        let died = self.port.as_ref().and_then(|port| match port.upgrade() {
+            Some(port) => port.died(),
+            None => Some(no_end("its port has died")),
+        });
+        self.broken(died.unwrap_or_else(|| no_end("the sink was dropped before the end")));
     }
 }
 

@@ -24,6 +24,7 @@ use super::{ChildError, SupervisorMsg, SupervisorRef};
 use crate::{
     Call, CallError, Handle, HandleError, Node, PortRef, Reason, guard,
     lock::Lock,
+    node::life::NODE_STOPPED,
     port::{Watched, handle::decoding_node},
 };
 
@@ -37,7 +38,8 @@ use crate::{
 /// the reason of the old one. Nothing is repeated, unless [`retry`](FollowCall::retry) says that it may be.
 ///
 /// *Limits.* It follows one supervisor. If that is restarted by its own supervisor, it has another port, and this handle
-/// [ends](Self::wait). While this node cannot reach the supervisor, it shows the incarnation that it knows, until its
+/// [ends](Self::wait). While a child has ended for good, calls end with the reason of its end, and do not wait: another child
+/// of its group may take it along, or never. While this node cannot reach the supervisor, it shows the incarnation that it knows, until its
 /// monitor fires.
 ///
 /// ```
@@ -80,8 +82,12 @@ struct Follower {
 
 #[derive(Clone)]
 enum Shown {
+    /// The task has heard nothing yet.
+    Unknown,
     Nothing,
     Child(PortId),
+    /// The child has ended with this reason, and is not made again by itself.
+    Done(Reason),
     /// The supervisor has died, or has forgotten the child; or the node has stopped.
     Ended(Reason),
 }
@@ -93,6 +99,11 @@ impl Shows {
     /// Shows a port, or none.
     pub(crate) fn port(&self, port: Option<PortId>) {
         self.show(port.map_or(Shown::Nothing, Shown::Child));
+    }
+
+    /// Shows that the child has ended for good, as far as the supervisor knows.
+    fn done(&self, reason: Reason) {
+        self.show(Shown::Done(reason));
     }
 
     /// Shows that no port will come any more.
@@ -108,9 +119,19 @@ impl Shows {
     }
 }
 
+impl Drop for Shows {
+    /// The task may end with the runtime of its node. Then no port will come, either.
+    fn drop(&mut self) {
+        let follower = self.0.upgrade();
+        if follower.is_some_and(|it| !matches!(*it.shown.lock(), Shown::Ended(_))) {
+            self.end(Reason::die(NODE_STOPPED));
+        }
+    }
+}
+
 impl SupervisorRef {
-    /// A handle that follows the child of this name, of the type `R`, through its incarnations. The type is not checked;
-    /// errors appear when the handle is used.
+    /// A handle that follows the child of this name, of the type `R`, through its incarnations. If there is an incarnation
+    /// now, the handle shows it. The type is not checked; errors appear when the handle is used.
     ///
     /// # Errors
     ///
@@ -121,7 +142,11 @@ impl SupervisorRef {
     /// Dropping it has no effect.
     pub async fn follow<R: PortRef>(&self, name: &str) -> Result<Follow<R>, CallError> {
         match self.incarnation(name.into(), None).await? {
-            Some(_) => Ok(Follow::new(self.node(), &self.id(), name)),
+            Some(_) => {
+                let follow = Follow::new(self.node(), &self.id(), name);
+                follow.until(|shown| !matches!(shown, Shown::Unknown)).await;
+                Ok(follow)
+            }
             None => Err(CallError::Died(no_child(name))),
         }
     }
@@ -210,7 +235,7 @@ impl<R> Follow<R> {
             node: node.clone(),
             supervisor,
             name: name.into(),
-            shown: Lock::new(Shown::Nothing),
+            shown: Lock::new(Shown::Unknown),
             changed: Notify::new(),
             _stop: stop,
         });
@@ -241,7 +266,7 @@ impl<R: PortRef> Follow<R> {
     pub fn get(&self) -> Option<R> {
         match &*self.follower.shown.lock() {
             Shown::Child(port) => Some(self.follower.node.handle(port)),
-            Shown::Nothing | Shown::Ended(_) => None,
+            Shown::Unknown | Shown::Nothing | Shown::Done(_) | Shown::Ended(_) => None,
         }
     }
 
@@ -250,21 +275,18 @@ impl<R: PortRef> Follow<R> {
     /// # Errors
     ///
     /// [`CallError::Died`] with the supervisor's reason if the supervisor has died, with `no_child` if it has
-    /// forgotten the child, and, for a name, when the node has stopped.
+    /// forgotten the child, with the reason of its last end if a [transient](super::Restart::Transient) child has ended for
+    /// good, and, for a name, when the node has stopped.
     ///
     /// # Cancel safety
     ///
     /// Dropping it has no effect.
     pub async fn wait(&self) -> Result<R, CallError> {
-        loop {
-            let mut changed = std::pin::pin!(self.follower.changed.notified());
-            changed.as_mut().enable();
-            let shown = self.follower.shown.lock().clone();
-            match shown {
-                Shown::Child(port) => return Ok(self.follower.node.handle(&port)),
-                Shown::Ended(reason) => return Err(CallError::Died(reason)),
-                Shown::Nothing => changed.await,
-            }
+        let is_known = |shown: &Shown| !matches!(shown, Shown::Unknown | Shown::Nothing);
+        match self.until(is_known).await {
+            Shown::Child(port) => Ok(self.follower.node.handle(&port)),
+            Shown::Done(reason) | Shown::Ended(reason) => Err(CallError::Died(reason)),
+            Shown::Unknown | Shown::Nothing => unreachable!("it has waited for more"),
         }
     }
 
@@ -322,7 +344,10 @@ where
                 match (self.call)(&incarnation).await {
                     Err(CallError::Died(_)) if retries > 0 => {
                         retries -= 1;
-                        self.follow.until_past(&incarnation.handle().id()).await;
+                        let dead = incarnation.handle().id();
+                        let is_past =
+                            |shown: &Shown| !matches!(shown, Shown::Child(port) if *port == dead);
+                        self.follow.until(is_past).await;
                     }
                     answer => return answer,
                 }
@@ -332,14 +357,14 @@ where
 }
 
 impl<R> Follow<R> {
-    /// Waits until this incarnation is no longer shown.
-    async fn until_past(&self, port: &PortId) {
+    /// Waits until the handle shows something of this kind.
+    async fn until(&self, is_it: impl Fn(&Shown) -> bool) -> Shown {
         loop {
             let mut changed = std::pin::pin!(self.follower.changed.notified());
             changed.as_mut().enable();
-            match &*self.follower.shown.lock() {
-                Shown::Child(shown) if shown == port => {}
-                _ => return,
+            let shown = self.follower.shown.lock().clone();
+            if is_it(&shown) {
+                return shown;
             }
             changed.await;
         }

@@ -69,4 +69,7 @@ pub struct Incarnation {
     pub number: u64,
     /// Its port.
     pub port: Option<PortId>,
+    /// The reason of its last end, if it has ended for good.
+    #[serde(default)]
+    pub done: Option<Reason>,
 }

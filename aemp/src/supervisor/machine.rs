@@ -250,6 +250,13 @@ impl Machine {
         self.children.get(&key).map(Child::shown)
     }
 
+    /// True if a child has ended, and does not start again by itself. Another child of its group may still take it along.
+    pub(super) fn is_done(&self, key: Key) -> bool {
+        let child = self.children.get(&key);
+        child.is_some_and(|child| child.phase == Phase::Idle && child.run > 0)
+            && !self.order.contains(&key)
+    }
+
     fn of_run(&mut self, key: Key, run: Run) -> Option<&mut Child> {
         if self.state == State::Over {
             return None;
@@ -296,7 +303,7 @@ impl Machine {
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        let until = child.spec.shutdown.map(|time| now + time);
+        let until = child.spec.shutdown.map(|time| now.saturating_add(time));
         child.phase = Phase::Stopping {
             until,
             killed: false,

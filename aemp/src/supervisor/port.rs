@@ -243,10 +243,23 @@ impl Supervisor {
             self.news += 1;
             member.news = self.news;
             if !self.waiting.is_empty() {
-                let (name, news) = (Arc::clone(&member.name), member.incarnation());
-                self.answer(&name, Some(&news));
+                let name = Arc::clone(&member.name);
+                let news = self.news_of(key);
+                self.answer(&name, news.as_ref());
             }
         }
+    }
+
+    /// The present incarnation of a child, for its followers.
+    fn news_of(&self, key: Key) -> Option<Incarnation> {
+        let member = self.members.get(&key)?;
+        let port = member.port();
+        let is_done = port.is_none() && self.machine.is_done(key);
+        Some(Incarnation {
+            number: member.news,
+            port,
+            done: member.reason.clone().filter(|_| is_done),
+        })
     }
 
     fn answer(&mut self, name: &str, news: Option<&Incarnation>) {
@@ -264,13 +277,12 @@ impl Living {
 }
 
 impl Member {
-    fn incarnation(&self) -> Incarnation {
-        let port = match &self.life {
+    /// The port of its present incarnation.
+    fn port(&self) -> Option<PortId> {
+        match &self.life {
             Life::Lives(living) if living.is_shown() => Some(living.port.clone()),
             Life::None | Life::Making { .. } | Life::Lives(_) => None,
-        };
-        let number = self.news;
-        Incarnation { number, port }
+        }
     }
 }
 
@@ -295,7 +307,7 @@ impl Supervisor {
             let shown = self.machine.shown(*key)?;
             Some(ChildInfo {
                 name: member.name.as_ref().into(),
-                port: member.incarnation().port,
+                port: member.port(),
                 state: shown.state,
                 restart: member.restart,
                 restarts: shown.restarts,
@@ -375,16 +387,13 @@ impl Supervisor {
         reply: Reply<Option<Incarnation>>,
     ) {
         let key = self.names.get(name.as_str());
-        let Some(member) = key.and_then(|key| self.members.get(key)) else {
+        let Some(news) = key.and_then(|key| self.news_of(*key)) else {
             return reply.send(None);
         };
-        if seen != Some(member.news) {
-            return reply.send(Some(member.incarnation()));
+        if seen != Some(news.number) {
+            return reply.send(Some(news));
         }
-        keep(
-            self.waiting.entry(Arc::clone(&member.name)).or_default(),
-            reply,
-        );
+        keep(self.waiting.entry(name.into()).or_default(), reply);
     }
 
     #[rcv]

@@ -1,12 +1,12 @@
 //! Attempts: the arguments of a worker's function, and the report of its outcome.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc};
 
 use aemp_codec::to_value;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    DispatcherRef, Failure, JobId,
+    DispatcherRef, Failure, JobId, Reports,
     jobs::read,
     wire::{Assignment, Outcome},
 };
@@ -42,7 +42,7 @@ impl<J> Attempt<J> {
         self.number > 1
     }
 
-    /// Reports to the submitter how far the job has come.
+    /// Reports to the submitter how far the job has come; see [`Reports::send`].
     ///
     /// # Errors
     ///
@@ -55,31 +55,6 @@ impl<J> Attempt<J> {
     #[must_use]
     pub fn reports(&self) -> Reports {
         self.reports.clone()
-    }
-}
-
-/// Reports how far a job has come: [`Attempt::reports`].
-#[derive(Clone)]
-pub struct Reports {
-    dispatcher: DispatcherRef,
-    run: u64,
-}
-
-impl Reports {
-    /// Sends a report to the submitter. It vanishes if the attempt has ended.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Encode`] if it cannot be put on the wire.
-    pub fn send(&self, report: &impl Serialize) -> Result<(), SendError> {
-        let report = to_value(report).map_err(SendError::Encode)?;
-        self.dispatcher.progressed(self.run, report).check()
-    }
-}
-
-impl fmt::Debug for Reports {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reports({})", self.run)
     }
 }
 
@@ -105,13 +80,17 @@ where
     let run = Arc::new(run);
     Arc::new(move |task: Task| {
         let run = Arc::clone(&run);
+        let reports = Reports::new(&task.node, &task.dispatcher, task.run);
+        let last = reports.clone();
         let whole = Foreign::new(async move {
-            let attempt = attempt::<J>(task)?;
+            let attempt = attempt::<J>(task, reports)?;
             let result = run(attempt).await.map_err(Into::into)?;
             to_value(&result).map_err(Failure::last)
         });
         Box::pin(async move {
-            match whole.await {
+            let ended = whole.await;
+            last.flush();
+            match ended {
                 Ok(Ok(result)) => Outcome::Done(result),
                 Ok(Err(Failure { text, retry })) => Outcome::Failed { text, retry },
                 Err(panic) => Outcome::Failed {
@@ -123,14 +102,10 @@ where
     })
 }
 
-fn attempt<J: DeserializeOwned>(task: Task) -> Result<Attempt<J>, Failure> {
+fn attempt<J: DeserializeOwned>(task: Task, reports: Reports) -> Result<Attempt<J>, Failure> {
     let Assignment { id, attempt, job } = task.assignment;
     let job = read(&task.node, job.into_value())
         .map_err(|error| Failure::from(format!("the job cannot be read: {error}")))?;
-    let reports = Reports {
-        dispatcher: task.dispatcher,
-        run: task.run,
-    };
     Ok(Attempt {
         job,
         id,

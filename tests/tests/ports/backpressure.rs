@@ -1,11 +1,18 @@
 //! Bounded queues: senders that wait, and senders that do not.
 
-use std::{pin::pin, sync::Arc, task::Poll};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
 
 use aemp::{Args, Cx, Local, PortId, SendError, port};
 use tokio::sync::Semaphore;
 
-use crate::{Journal, Recorder, RecorderMsg, RecorderRef, node, on_both, settle, within};
+use crate::{Journal, Recorder, RecorderMsg, RecorderRef, node, on_both, settle, until, within};
 
 /// Handles one message for every permit.
 struct Gated {
@@ -254,4 +261,112 @@ async fn a_bound_of_nothing_is_one_of_one() {
     within(port.send(RecorderMsg::Add(1))).await.unwrap();
     within(port.send(RecorderMsg::Add(2))).await.unwrap();
     assert_eq!(within(port.count()).await.unwrap(), 2);
+}
+
+#[derive(Default)]
+struct Own {
+    polls: Arc<AtomicUsize>,
+}
+
+#[port]
+impl Own {
+    #[rcv]
+    async fn fill(&mut self, cx: &mut Cx<'_>) {
+        let me = cx.handle_of(self);
+        me.bound(1);
+        for _ in 0..2 {
+            let mut sending = pin!(me.send(OwnMsg::Nothing));
+            std::future::poll_fn(|task| {
+                self.polls.fetch_add(1, Relaxed);
+                sending.as_mut().poll(task)
+            })
+            .await
+            .unwrap();
+        }
+    }
+
+    #[rcv]
+    fn nothing(&mut self) {}
+}
+
+/// A handler that waits for room in its own queue waits for ever, but without work: its wait makes no room.
+#[tokio::test]
+async fn a_full_port_does_not_wake_its_own_handler() {
+    let node = node();
+    let own = Own::default();
+    let polls = Arc::clone(&own.polls);
+    let port = node.port(own);
+    port.fill();
+    until(|| polls.load(Relaxed) > 0).await;
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(polls.load(Relaxed) < 10, "{polls:?} polls");
+    port.kill("enough");
+    within(port.closed()).await;
+}
+
+/// Room wakes the sender that has waited for the longest, and no other one, so that many senders cost no more each than a few.
+#[tokio::test]
+async fn room_wakes_the_first_sender_alone() {
+    const SENDERS: usize = 100;
+    let node = node();
+    let (port, permits, journal) = gated(&node);
+    assert!(port.bound(1));
+    fill(&port, 1).await;
+    let polls = Arc::new(AtomicUsize::new(0));
+    let senders: Vec<_> = (2..SENDERS + 2)
+        .map(|n| {
+            let (port, polls) = (port.clone(), Arc::clone(&polls));
+            tokio::spawn(async move {
+                let mut sending = pin!(port.send(GatedMsg::Take(n)));
+                std::future::poll_fn(|task| {
+                    polls.fetch_add(1, Relaxed);
+                    sending.as_mut().poll(task)
+                })
+                .await
+            })
+        })
+        .collect();
+    until(|| polls.load(Relaxed) == SENDERS).await;
+    permits.add_permits(SENDERS + 2);
+    for sender in senders {
+        within(sender).await.unwrap().unwrap();
+    }
+    settle(&port).await;
+    let polls = polls.load(Relaxed);
+    assert!(polls <= 4 * SENDERS, "{polls} polls");
+    let all: Vec<String> = (0..SENDERS + 2).map(|n| n.to_string()).collect();
+    assert_eq!(journal.take(), all, "in the order of their calls");
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// A sender that was woken and gives up passes the room on.
+#[tokio::test]
+async fn a_sender_that_was_woken_and_gives_up_wakes_the_next() {
+    let node = node();
+    let (port, permits, _journal) = gated(&node);
+    assert!(port.bound(1));
+    fill(&port, 1).await;
+    let mut first = Box::pin(port.send(GatedMsg::Take(2)));
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    let other = port.clone();
+    let second = tokio::spawn(async move { other.send(GatedMsg::Take(3)).await });
+    tokio::task::yield_now().await;
+    permits.add_permits(2);
+    until(|| woken.0.load(Relaxed)).await;
+    assert!(!second.is_finished(), "it is not its turn");
+    drop(first);
+    within(second).await.unwrap().unwrap();
 }

@@ -61,6 +61,18 @@ impl<T: Unpin> Stream for Listed<T> {
     }
 }
 
+/// A stream that panics after its item.
+struct Once(Option<usize>);
+
+impl Stream for Once {
+    type Item = usize;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<usize>> {
+        let item = self.0.take();
+        Poll::Ready(Some(item.unwrap_or_else(|| panic!("no more"))))
+    }
+}
+
 /// A value that cannot be serialized.
 #[derive(Debug, PartialEq)]
 struct Solid(usize);
@@ -91,6 +103,11 @@ impl Source {
     #[rcv]
     fn results(&self, cx: &mut Cx<'_>) -> Streamed<usize> {
         cx.streamed_results(Listed(VecDeque::from([Ok(1), Err("no more"), Ok(3)])))
+    }
+
+    #[rcv]
+    fn panic(&self, cx: &mut Cx<'_>) -> Streamed<usize> {
+        cx.streamed(Once(Some(1)))
     }
 
     #[rcv]
@@ -230,8 +247,23 @@ fn the_death_of_the_port_is_an_error() {
             }
             count += 1;
         };
-        assert!(matches!(error, StreamedError::Failed(_)), "{error}");
+        assert_eq!(error, StreamedError::Failed("enough".into()));
         assert_eq!(numbers.next().await, None);
+    });
+}
+
+/// The consumer and the monitors get the text of the panic.
+#[test]
+fn a_stream_that_panics_is_an_error() {
+    on_both(async || {
+        let source = node().port(Source);
+        let mut numbers = source.panic().await.unwrap();
+        assert_eq!(numbers.next().await, Some(Ok(1)));
+        let reason = aemp::Reason::die("no more");
+        let error = StreamedError::Failed(reason.clone());
+        assert_eq!(numbers.next().await, Some(Err(error)));
+        assert_eq!(numbers.next().await, None);
+        assert_eq!(within(source.closed()).await, reason);
     });
 }
 

@@ -619,3 +619,69 @@ async fn a_child_that_ends_at_once_ends_with_its_own_reason() {
         assert_eq!(brief.reason, Some(reason));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_shows_its_child_at_once() {
+    let (_node, sup) = three(Strategy::OneForOne, &Journal::default()).await;
+    let a = child(&sup, "a").await;
+    assert_eq!(
+        a.get().map(|a| a.id()),
+        sup.children().await.unwrap()[0].port
+    );
+}
+
+/// Calls of a child that is done end at once. If others of its group take it along, it is followed again.
+#[tokio::test(start_paused = true)]
+async fn a_follower_does_not_wait_for_a_child_that_is_done() {
+    let journal = Journal::default();
+    let node = node();
+    let sup = Supervisor::builder()
+        .strategy(Strategy::OneForAll)
+        .child("done", Restart::Transient, worker("done", &journal))
+        .child("other", Restart::Permanent, worker("other", &journal))
+        .start(&node);
+    let done = child(&sup, "done").await;
+    let waiting = tokio::spawn(done.call(|done| done.hang()).retry(9).into_future());
+    tokio::time::sleep(SECOND).await;
+    done.get().unwrap().stop_within(Duration::ZERO);
+    tokio::time::sleep(SECOND).await;
+    done.wait().await.unwrap().kill(Reason::normal());
+    let error = within(waiting).await.unwrap().unwrap_err();
+    assert_eq!(error.reason(), Some(&Reason::normal()));
+    assert!(done.get().is_none());
+    let error = within(done.wait()).await.unwrap_err();
+    assert_eq!(error.reason(), Some(&Reason::normal()));
+    let late = child(&sup, "done").await;
+    assert!(
+        within(late.call(|done| done.name()).into_future())
+            .await
+            .is_err()
+    );
+    child(&sup, "other").await.get().unwrap().kill("tea");
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(
+        within(done.call(|done| done.name()).into_future())
+            .await
+            .unwrap(),
+        "done"
+    );
+    assert_eq!(
+        within(late.call(|done| done.name()).into_future())
+            .await
+            .unwrap(),
+        "done"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_may_have_any_time_for_its_end() {
+    let node = node();
+    let patient = Child::new("patient", worker("patient", &Journal::default()))
+        .shutdown(Duration::MAX)
+        .grace(Duration::MAX);
+    let sup = Supervisor::builder().with_child(patient).start(&node);
+    sup.ready().await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    within(sup.shutdown()).await.unwrap();
+    assert!(within(sup.closed()).await.is_normal());
+}

@@ -244,6 +244,44 @@ async fn a_job_tells_how_far_it_is_and_is_cancelled() {
     }
 }
 
+/// The first reports and the last one are enough.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_reports_in_a_loop_does_not_flood_its_dispatcher() {
+    let node = node();
+    let (dispatcher, jobs) = start(&node, Dispatcher::builder());
+    let flooded = dispatcher.clone();
+    Worker::builder(&dispatcher)
+        .start(&node, move |attempt: Attempt<u32>| {
+            let flooded = flooded.clone();
+            async move {
+                let mut most = 0;
+                for round in 1..=2 {
+                    for number in 0..10_000 {
+                        attempt.progress(&(round * number))?;
+                        most = most.max(flooded.queue_len().unwrap_or(0));
+                    }
+                    sleep(attempt.job * MS).await;
+                }
+                Ok::<_, aemp::SendError>(most as u32)
+            }
+        })
+        .unwrap();
+    let job = jobs.submit(&100).await.unwrap();
+    let mut progress = job.progress::<u32>();
+    while within(progress.next()).await.unwrap().unwrap() != 9_999 {}
+    while within(progress.next()).await.unwrap().unwrap() != 2 * 9_999 {}
+    let most = within(job.result()).await.unwrap();
+    assert!(most < 100, "{most} reports wait");
+    // The report at the end comes before the end.
+    let job = jobs.submit(&0).await.unwrap();
+    let mut progress = job.progress::<u32>();
+    let mut last = 0;
+    while let Some(report) = within(progress.next()).await {
+        last = report.unwrap();
+    }
+    assert_eq!(last, 2 * 9_999);
+}
+
 #[tokio::test(start_paused = true)]
 async fn workers_and_dispatchers_drain() {
     let node = node();

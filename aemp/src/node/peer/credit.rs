@@ -26,7 +26,7 @@
 //! Dangers: a grant must not be awaited over a connection that did not carry the question, so `send_over` sends over
 //! that connection or not at all, and tokens identify late answers. Senders would wait for ever if a peer were lost, or
 //! a connection switched, without a call of `end_line` or `set_line`, or if a `Peer` went from connecting to lost
-//! without `queue_shrunk`. Code that takes messages out of a bounded port's queue must notify `Bound.room`.
+//! without `queue_shrunk`. Code that takes messages out of a bounded port's queue must wake `Bound.line`.
 
 mod table;
 

@@ -56,11 +56,11 @@ impl Peer {
         let messages = match port.room_for(&self.id, asking, Instant::now()) {
             Room::Open => None,
             Room::Free(messages) => Some(messages),
-            Room::Full(room) => {
+            Room::Full(line) => {
                 waiting.insert(name.into(), ask);
                 drop(waiting);
                 // The node has given back a part of its promise, which other nodes may have now.
-                guard::shielded(|| room.notify_waiters());
+                guard::shielded(|| line.nodes.notify_waiters());
                 return self.grant_later(node, name.into(), Arc::downgrade(&port));
             }
         };
@@ -99,13 +99,13 @@ impl Peer {
 async fn room_in(port: &Weak<dyn AnyPort>, node: &NodeId) -> Option<usize> {
     loop {
         let found = port.upgrade()?;
-        let room = match found.room_for(node, Asking::Again, Instant::now()) {
+        let line = match found.room_for(node, Asking::Again, Instant::now()) {
             Room::Open => return None,
             Room::Free(messages) => return Some(messages),
-            Room::Full(room) => room,
+            Room::Full(line) => line,
         };
         // The waiter is registered before the port is asked again, so that no notification is missed.
-        let notified = room.notified();
+        let notified = line.nodes.notified();
         match found.room_for(node, Asking::Again, Instant::now()) {
             Room::Open => return None,
             Room::Free(messages) => return Some(messages),

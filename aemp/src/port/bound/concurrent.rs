@@ -216,7 +216,7 @@ fn free(extras: &mut Extras, handler: u32, id: u64) -> Option<Freed> {
     let room = extras.bound.as_ref().filter(|_| next.is_some());
     Some(Freed {
         _kept: kept,
-        room: Waiters(room.map(|bound| Arc::clone(&bound.room))),
+        room: Waiters(room.map(|bound| Arc::clone(&bound.line))),
         next,
         over,
     })

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aemp_codec::{DecodeError, NodeId, PacketReader};
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use super::{Cell, Envelope, Inner};
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
         death::{die, drop_queue},
         extras::{Act, Extras, Job},
         idle::Passive,
+        line::Line,
         monitor::Action,
         queue::{Behind, Pushed, Queue},
     },
@@ -323,7 +324,7 @@ impl<P: Port> LocalPort<P::Msg> for Cell<P> {
         self.lock().full().is_none()
     }
 
-    fn try_push(&self, message: P::Msg) -> Result<Pushed, (P::Msg, Arc<Notify>)> {
+    fn try_push(&self, message: P::Msg) -> Result<Pushed, (P::Msg, Arc<Line>)> {
         let inner = self.lock();
         if let Some(room) = inner.full() {
             return Err((message, Arc::clone(room)));

@@ -43,7 +43,9 @@ impl Task {
                         Ok(Some(told)) => self.told = Some(told),
                         Ok(None) => return self.shows.end(no_child(&self.name)),
                         Err(CallError::Died(reason)) => {
-                            let reason = self.over.died.try_recv().unwrap_or(reason);
+                            // A question to a port that is dying may hear of its end before its monitors do.
+                            let over = tokio::time::timeout(RETRY, &mut self.over.died).await;
+                            let reason = over.ok().and_then(Result::ok).unwrap_or(reason);
                             if !reason.is_loss() {
                                 return self.shows.end(reason);
                             }
@@ -91,11 +93,15 @@ impl Task {
         if self.watched.is_some() {
             return;
         }
-        let Some(port) = self.told.as_ref().and_then(|told| told.port.clone()) else {
-            return;
-        };
-        let watched = Watched::new(&self.node, port.clone());
-        self.watched = Some(watched);
-        self.shows.port(Some(port));
+        let told = self.told.as_ref();
+        if let Some(port) = told.and_then(|told| told.port.clone()) {
+            let watched = Watched::new(&self.node, port.clone());
+            self.watched = Some(watched);
+            self.shows.port(Some(port));
+        } else if let Some(reason) = told.and_then(|told| told.done.clone()) {
+            self.shows.done(reason);
+        } else {
+            self.shows.port(None);
+        }
     }
 }

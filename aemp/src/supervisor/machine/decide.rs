@@ -71,7 +71,7 @@ impl Machine {
         if ended.lost {
             pause = pause.max(child.spec.grace);
         }
-        child.due = now + pause;
+        child.due = now.saturating_add(pause);
         let due = child.due;
         let absent = ended.lost && child.spec.loss == Loss::Wait;
         let alone = child.spec.dynamic || self.strategy == Strategy::OneForOne;

@@ -9,6 +9,7 @@ use super::{Life, Living, Subtree, Supervisor, SupervisorMsg, SupervisorRef, sto
 use crate::{
     Cx, Node, Reason,
     guard::{self, Foreign},
+    log,
     port::{
         any::typed,
         monitor::{Action, Monitor},
@@ -75,7 +76,20 @@ impl Supervisor {
                 self.adopt(cx, key, run, made);
                 self.served(key, run);
             }
-            Err(reason) => self.ended(key, run, reason),
+            Err(reason) => {
+                self.tell_failure(cx, key, &reason);
+                self.ended(key, run, reason);
+            }
+        }
+    }
+
+    /// Logs that a child could not be made, unless a caller of `start_child` hears of it.
+    fn tell_failure(&self, cx: &Cx<'_>, key: Key, reason: &Reason) {
+        if let Some(member) = self.members.get(&key)
+            && member.added.is_none()
+        {
+            let (name, me) = (&member.name, cx.id());
+            log::warning!("the child {name:?} of the supervisor {me} cannot be made: {reason}");
         }
     }
 
