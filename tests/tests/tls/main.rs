@@ -5,6 +5,7 @@ mod common;
 #[path = "../network/logs.rs"]
 mod logs;
 #[path = "../network/proxy.rs"]
+#[expect(dead_code, reason = "the tests of the network use more of it")]
 mod proxy;
 
 mod certificates;
