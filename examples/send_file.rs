@@ -118,7 +118,7 @@ async fn send(node: &Node, path: &Path, half: impl FnOnce()) -> Outcome<String> 
     println!("send: the receiver has {has} of {size} bytes");
     file.seek(std::io::SeekFrom::Start(has)).await?;
 
-    let (mut stream, theirs) = node.stream();
+    let (mut stream, theirs) = node.bulk_stream();
     let appended = inbox.append(theirs);
     let progress = stream.progress();
     let write = async {

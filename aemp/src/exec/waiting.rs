@@ -594,7 +594,9 @@ impl<P: Port> Running<P> {
 
     /// Takes the messages that have come meanwhile. If there are none, the port becomes idle, and this returns false.
     fn refill(&mut self) -> bool {
-        let taken = self.take().and_then(|(state, queue)| go_idle(&self.cell, state, queue));
+        let taken = self
+            .take()
+            .and_then(|(state, queue)| go_idle(&self.cell, state, queue));
         match taken {
             Some((state, queue)) => {
                 (self.state, self.queue) = (Some(state), queue);

@@ -36,6 +36,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     snd!(node, port, "test", 123);
     // ANCHOR_END: rcv
 
+    // Lines of two ports have no order.
+    let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+    let mut done = Some(done);
+    node.rcv(&port, "done", move |_cx, _args| drop(done.take()))?;
+    snd!(node, port, "done");
+    let _ = is_done.await;
+
     // ANCHOR: port
     let echo = node.untyped(|cx, mut message: Args| {
         let reply = message.pop().ok_or("no reply port")?;

@@ -308,7 +308,7 @@ async fn a_question_that_makes_no_sense_is_answered_so() {
     assert_eq!(answer[0], "it is".into());
     assert_eq!(
         answer[1].text().unwrap(),
-        r#"cannot inspect "weather": only connections, counts, families, functions, node, owners, ports, traces, waits"#
+        r#"cannot inspect "weather": only connections, counts, deaths, families, functions, node, owners, port, ports, traces, waits"#
     );
     assert!(answer[2].is_null());
     a.snd(&node_port(&b), msg!["inspect", "node"]);
