@@ -12,7 +12,7 @@ use std::{fmt, str::FromStr};
 /// assert!(permit.permits("worker/7", "My::Worker::start"));
 /// assert!(!permit.permits("worker/7", "My::Master::start"));
 /// assert!(!permit.permits("intruder", "My::Worker::start"));
-/// # Ok::<_, String>(())
+/// # Ok::<_, aemp::config::PermitError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit {
