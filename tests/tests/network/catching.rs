@@ -278,20 +278,13 @@ async fn nodes_are_chosen_by_patterns() {
         started.push(start(listening(id).seed(address(&a))).await);
         soon(a.until_up(id)).await;
     }
-    let mut lines = a.catch_logs(CatchLogs::from(LogLevel::Trace).nodes("worker/*"));
+    let mut lines = a.catch_logs(CatchLogs::from(LogLevel::Info).nodes("worker/*"));
     until(|| a.port_count() == 2).await;
     caught(&mut lines).await;
-    // The lines of the program come from one of them. Each passes on its own ones, here about a connection.
-    let late = start(listening("late").seed(address(&a))).await;
-    for node in &started {
-        soon(node.until_up("late")).await;
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    while seen.len() < 2 {
-        seen.insert(soon(lines.next()).await.expect("the node lives").node);
-    }
-    drop(late);
-    assert!(seen.iter().all(|node| node.as_str().starts_with("worker/")));
+    // The lines of the program come from one of the two that were asked.
+    tracing::info!(target: "test", "here");
+    let line = next(&mut lines).await;
+    assert!(line.node.as_str().starts_with("worker/"), "{line}");
 }
 
 #[tokio::test]
