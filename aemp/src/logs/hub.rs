@@ -2,6 +2,7 @@
 
 use std::{
     cmp,
+    collections::BTreeMap,
     sync::{
         Arc, MutexGuard,
         atomic::{AtomicU8, Ordering},
@@ -231,13 +232,17 @@ impl Lines {
     /// for each. It gets a line of a node from that node, if it catches there, and all other lines from the node that it has asked first.
     fn takers(&self, line: &Line) -> Vec<bool> {
         let is_by = |catcher: &Catcher| line.by.as_ref() == Some(&catcher.of);
-        let is_from = |catcher: &Catcher| {
-            let reader = catcher.port.node();
-            let mut same = self.catchers.iter().filter(|it| it.port.node() == reader);
-            !same.any(is_by) && self.first_of(reader) == Some(&catcher.of)
+        let mut from = BTreeMap::new();
+        for catcher in &self.catchers {
+            let best = from.entry(catcher.port.node()).or_insert(catcher);
+            let rank = |catcher: &Catcher| (!is_by(catcher), catcher.id);
+            if rank(catcher) < rank(best) {
+                *best = catcher;
+            }
+        }
+        let takes = |catcher: &Catcher| {
+            line.level <= catcher.level && from[catcher.port.node()].of == catcher.of
         };
-        let takes =
-            |catcher: &Catcher| line.level <= catcher.level && (is_by(catcher) || is_from(catcher));
         self.catchers.iter().map(takes).collect()
     }
 

@@ -89,21 +89,21 @@ pub(crate) struct Inner<P: Port> {
 }
 
 /// The senders that wait for room in a bounded queue; empty for a queue without a bound.
-#[must_use = "the senders that wait are told outside of the port's lock"]
+#[must_use = "the senders that wait are woken outside of the port's lock"]
 pub(crate) struct Waiters(pub(crate) Option<Arc<Line>>);
 
 impl Waiters {
-    /// Tells that there is room. Wakers are foreign code, so the port's lock must be free.
+    /// Reports that there is room. Wakers are foreign code, so the port's lock must be free.
     #[inline]
     pub(crate) fn wake(self) {
         if let Some(line) = self.0 {
-            tell(&line);
+            notify(&line);
         }
     }
 }
 
 #[cold]
-fn tell(line: &Line) {
+fn notify(line: &Line) {
     line.wake();
 }
 

@@ -97,10 +97,11 @@ impl Place {
 }
 
 impl Place {
-    /// The message has been sent. If there is still room, it is the next one's turn.
-    pub(super) fn leave(mut self, has_room: bool) {
-        self.remove();
-        if has_room {
+    /// The message has been sent. If there is still room, it is the next one's turn. `has_room` is asked when this place is
+    /// no longer in the line: room that comes before may have woken this sender, and room that comes later wakes the next
+    /// one.
+    pub(super) fn leave(mut self, has_room: impl FnOnce() -> bool) {
+        if self.remove() || has_room() {
             self.line.wake_first();
         }
     }
@@ -121,5 +122,85 @@ impl Drop for Place {
         if self.remove() {
             self.line.wake_first();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering::Relaxed},
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A sender of the line, and the number of times that it was woken.
+    struct Sender(Place, Arc<Count>);
+
+    impl Sender {
+        fn new(line: &Arc<Line>) -> Self {
+            Self(Place::new(Arc::clone(line)), Arc::default())
+        }
+
+        fn is_ready(&mut self, has_room: bool) -> bool {
+            let waker = Waker::from(Arc::clone(&self.1));
+            let polled = self.0.poll(&Context::from_waker(&waker), || has_room);
+            polled.is_ready()
+        }
+
+        fn woken(&self) -> usize {
+            self.1.0.load(Relaxed)
+        }
+    }
+
+    #[test]
+    fn room_wakes_the_first_one() {
+        let line = Arc::default();
+        let [mut first, mut second] = [(); 2].map(|()| Sender::new(&line));
+        assert!(!second.is_ready(false) && !first.is_ready(false));
+        line.wake();
+        assert_eq!((first.woken(), second.woken()), (1, 0));
+        // Another message was quicker: it keeps its place.
+        assert!(first.is_ready(false) && !first.is_ready(false));
+        line.wake();
+        assert_eq!((first.woken(), second.woken()), (2, 0));
+        assert!(first.is_ready(true));
+        first.0.leave(|| true);
+        assert_eq!(second.woken(), 1);
+    }
+
+    #[test]
+    fn a_sender_that_gives_up_passes_the_room_on() {
+        let line = Arc::default();
+        let [mut first, mut second, mut third] = [(); 3].map(|()| Sender::new(&line));
+        for sender in [&mut first, &mut second, &mut third] {
+            assert!(!sender.is_ready(false));
+        }
+        drop(first);
+        assert_eq!(second.woken(), 0, "there was no room yet");
+        line.wake();
+        drop(second);
+        assert_eq!(third.woken(), 1);
+    }
+
+    /// The room that it had found is full with its own message, and free again before it leaves.
+    #[test]
+    fn room_that_wakes_a_sender_that_has_sent_is_passed_on() {
+        let line = Arc::default();
+        let [mut first, mut second] = [(); 2].map(|()| Sender::new(&line));
+        assert!(!second.is_ready(false));
+        assert!(first.is_ready(true));
+        line.wake();
+        first.0.leave(|| false);
+        assert_eq!(second.woken(), 1);
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn send_bounded<M: Message>(
         poll_fn(|task| place.poll(task, || port.has_room())).await;
     };
     if let Some(place) = place {
-        place.leave(port.has_room());
+        place.leave(|| port.has_room());
     }
     match pushed {
         Pushed::Wake => scheduler::schedule(Arc::<dyn LocalPort<M>>::clone(port)),
