@@ -86,6 +86,11 @@ fn initialise<P: Port>(cell: &Arc<Cell<P>>, init: Init<P>) -> Begun<P> {
 }
 
 /// Makes the port idle, unless messages have come meanwhile; then it takes them.
+#[expect(
+    clippy::inline_always,
+    reason = "each run of a port ends here, and the state is slow to be moved"
+)]
+#[inline(always)]
 pub(super) fn go_idle<P: Port>(
     cell: &Cell<P>,
     state: P,
